@@ -1,0 +1,13 @@
+import type { Digest } from './digest.ts'
+
+/** A blob named by its digest together with its exact size in bytes; the size fixes where its chunks begin. */
+export interface BlobRef {
+  readonly digest: Digest
+  readonly sizeBytes: number
+}
+
+/** A place at an origin registry: containerd's namespace (the registry host, `docker.io`, `registry.test:5000`) and a repository in it. */
+export interface OriginRef {
+  readonly namespace: string
+  readonly repository: string
+}
