@@ -1,0 +1,78 @@
+import type { AbortOptions } from '../core/index.ts'
+import { Demand, type DemandKind } from './demand.ts'
+import type { Download } from './download.ts'
+
+/** Half-open byte range [start, end). */
+export interface ByteRange {
+  readonly start: number
+  readonly end: number
+}
+
+/** One client's use of a download: it keeps the download alive until `close`, and reads verified bytes in order. */
+export class BlobHandle {
+  readonly #download: Download
+  readonly #onClose: () => void
+  readonly #onStoreRead: (bytes: number) => void
+  #isClosed = false
+
+  constructor(download: Download, onStoreRead: (bytes: number) => void, onClose: () => void) {
+    this.#download = download
+    this.#onStoreRead = onStoreRead
+    this.#onClose = onClose
+  }
+
+  get sizeBytes(): number {
+    return this.#download.ref.sizeBytes
+  }
+
+  /**
+   * The bytes of `range` in order, one piece per chunk, each verified. A piece is a view that must not be changed.
+   * Throws when every source failed; ends what it asked for when the caller stops early.
+   */
+  async *read(range: ByteRange, kind: DemandKind, options: AbortOptions): AsyncGenerator<Uint8Array> {
+    const { layout } = this.#download.blob
+    const demand = new Demand(kind, range.start, range.end)
+    this.#download.want(demand)
+    try {
+      for (let position = range.start; position < range.end; ) {
+        const chunk = layout.chunkAt(position)
+        const isHere = this.#download.blob.has(chunk)
+        if (!isHere) await this.#download.held(chunk, demand, options)
+        const end = Math.min(range.end, layout.offsetOf(chunk) + layout.lengthOf(chunk))
+        const bytes = await this.#download.blob.read(position, end - position, options)
+        if (isHere && !this.#download.wasFetched(chunk)) this.#onStoreRead(bytes.byteLength)
+        yield bytes
+        position = end
+        demand.advance(position)
+      }
+    } finally {
+      this.#download.unwant(demand)
+    }
+  }
+
+  /** Fetches the whole blob into the store at `kind`'s urgency without reading it; reports each chunk held. */
+  async complete(kind: 'whole' | 'background', onProgress: () => void, options: AbortOptions): Promise<void> {
+    const { layout } = this.#download.blob
+    const demand = new Demand(kind, 0, this.sizeBytes)
+    this.#download.want(demand)
+    try {
+      for (let chunk = 0; chunk < layout.chunkCount; chunk++) {
+        await this.#download.held(chunk, demand, options)
+        onProgress()
+      }
+      await this.#download.verified(options)
+    } finally {
+      this.#download.unwant(demand)
+    }
+  }
+
+  get heldBytes(): number {
+    return this.#download.heldBytes
+  }
+
+  close(): void {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    this.#onClose()
+  }
+}

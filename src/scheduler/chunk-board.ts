@@ -1,0 +1,73 @@
+/** One request for one chunk: from whom, since when, and how to end it. */
+export interface Attempt {
+  readonly chunk: number
+  readonly sourceId: string
+  readonly sinceMs: number
+  readonly controller: AbortController
+}
+
+/** Source id of the origin on the board; peers stand under their PeerId. */
+export const ORIGIN = 'origin'
+
+/**
+ * Who is fetching what in one download, and how many agents hold each chunk.
+ * A chunk is `missing` (no attempt, not held), `in flight` (one or more attempts) or held (the blob says so).
+ */
+export class ChunkBoard {
+  readonly #attempts = new Map<number, Attempt[]>()
+  readonly #copies: Uint16Array
+
+  constructor(chunkCount: number) {
+    this.#copies = new Uint16Array(chunkCount)
+  }
+
+  /** missing or in flight -> in flight */
+  begin(chunk: number, sourceId: string, nowMs: number, controller = new AbortController()): Attempt {
+    const attempt: Attempt = { chunk, sourceId, sinceMs: nowMs, controller }
+    const others = this.#attempts.get(chunk)
+    if (others === undefined) this.#attempts.set(chunk, [attempt])
+    else others.push(attempt)
+    return attempt
+  }
+
+  /** in flight -> missing, or in flight with one attempt less */
+  end(attempt: Attempt): void {
+    const attempts = this.#attempts.get(attempt.chunk)
+    const index = attempts?.indexOf(attempt) ?? -1
+    if (attempts === undefined || index < 0) return
+    attempts.splice(index, 1)
+    if (attempts.length === 0) this.#attempts.delete(attempt.chunk)
+  }
+
+  attemptsOn(chunk: number): readonly Attempt[] {
+    return this.#attempts.get(chunk) ?? []
+  }
+
+  isInFlight(chunk: number): boolean {
+    return this.#attempts.has(chunk)
+  }
+
+  /** Attempts on all chunks, oldest chunk entry first. */
+  *attempts(): Iterable<Attempt> {
+    for (const attempts of this.#attempts.values()) yield* attempts
+  }
+
+  get inFlightCount(): number {
+    return this.#attempts.size
+  }
+
+  addCopy(chunk: number): void {
+    const copies = this.#copies[chunk]
+    if (copies !== undefined) this.#copies[chunk] = copies + 1
+  }
+
+  removeCopy(chunk: number): void {
+    const copies = this.#copies[chunk]
+    if (copies !== undefined && copies > 0) this.#copies[chunk] = copies - 1
+  }
+
+  /** Followed agents that hold `chunk`. */
+  copiesOf(chunk: number): number {
+    return this.#copies[chunk] ?? 0
+  }
+}

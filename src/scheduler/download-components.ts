@@ -1,0 +1,35 @@
+import type { AbortOptions, Clock, Random } from '../core/index.ts'
+import type { SignedChunkMap } from '../chunking/index.ts'
+import type { Logger } from '../telemetry/index.ts'
+import type { Download } from './download.ts'
+import type { ByteSource } from './fetch-ledger.ts'
+import type { InFlightBudget } from './in-flight-budget.ts'
+import type { PeerState } from './peer-state.ts'
+import type { ContentRouter, OriginSource, PeerNetwork, StoredBlob } from './ports.ts'
+
+export interface DownloadComponents {
+  readonly network: PeerNetwork
+  readonly router: ContentRouter
+  readonly origin: OriginSource
+  readonly budget: InFlightBudget
+  readonly clock: Clock
+  readonly random: Random
+  readonly logger: Logger
+  /** sha256 of a chunk; the simulator brings a cheaper one. */
+  readonly hash: (bytes: Uint8Array) => Uint8Array
+  /** Whether a map signed by this PeerId is believed on its own. */
+  readonly isTrustedSigner: (signer: string) => boolean
+  /** The map to keep for a blob that was just verified: a tracker's if it has one, else one of our own making. */
+  readonly makeMap: (
+    blob: StoredBlob,
+    tracker: PeerState | undefined,
+    options: AbortOptions,
+  ) => Promise<SignedChunkMap | undefined>
+}
+
+/** What the rest of the agent learns from downloads. */
+export interface DownloadEvents {
+  chunkHeld(download: Download, chunk: number, digest: Uint8Array, source: ByteSource, sizeBytes: number): void
+  completed(download: Download): void
+  corrupted(download: Download): void
+}

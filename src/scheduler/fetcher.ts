@@ -1,0 +1,243 @@
+import type { ChunkLayout } from '../chunking/index.ts'
+import { type BlobRef, type Clock, isAbort } from '../core/index.ts'
+import { PeerBusyError, PeerLacksChunkError, PeerProtocolError } from '../exchange/index.ts'
+import { type Attempt, type ChunkBoard, ORIGIN } from './chunk-board.ts'
+import type { DigestTrust } from './digest-trust.ts'
+import type { ByteSource } from './fetch-ledger.ts'
+import type { InFlightBudget } from './in-flight-budget.ts'
+import type { PeerState } from './peer-state.ts'
+import type { OriginAccess, OriginSource, ReceivedChunk } from './ports.ts'
+import type { SchedulerSettings } from './settings.ts'
+import { TaskGroup } from './task-group.ts'
+
+/** Rest for a tracker that cannot fetch this blob, before it may be asked to again. */
+const CANNOT_SEED_REST_MS = 10_000
+
+/** Rest for a peer whose request failed for no stated reason. */
+const FAILURE_REST_MS = 1_000
+
+export interface FetcherInit {
+  readonly ref: BlobRef
+  readonly layout: ChunkLayout
+  readonly access: OriginAccess
+  readonly settings: SchedulerSettings
+}
+
+export interface FetcherComponents {
+  readonly board: ChunkBoard
+  readonly trust: DigestTrust
+  readonly budget: InFlightBudget
+  readonly origin: OriginSource
+  readonly clock: Clock
+  readonly hash: (bytes: Uint8Array) => Uint8Array
+}
+
+/** What the download is told of requests. */
+export interface FetcherListener {
+  /** Verified bytes; resolves once they are stored. */
+  accept(chunk: number, bytes: Uint8Array, digest: Uint8Array, source: ByteSource): Promise<void>
+  /** Takes the chunk over from another blob of the store that has the same bytes; false when none has. */
+  adopt(chunk: number, digest: Uint8Array): Promise<boolean>
+  isStillWanted(chunk: number): boolean
+  tookMs(ms: number): void
+  peerFailed(peer: PeerState, error: unknown): void
+  originFailed(error: unknown): void
+  ended(): void
+}
+
+/** Carries out what the plan says: asks peers, reads the origin, verifies what comes. Owns the requests under way. */
+export class Fetcher {
+  readonly #init: FetcherInit
+  readonly #components: FetcherComponents
+  readonly #listener: FetcherListener
+  readonly #tasks = new TaskGroup()
+  readonly #anyRequests = new Set<AbortController>()
+  readonly #originReads = new Set<AbortController>()
+  #requests = 0
+
+  constructor(init: FetcherInit, components: FetcherComponents, listener: FetcherListener) {
+    this.#init = init
+    this.#components = components
+    this.#listener = listener
+  }
+
+  /** Requests that hold or may come to hold a chunk buffer. */
+  get inFlight(): number {
+    return this.#requests + this.#originReads.size
+  }
+
+  get originReads(): number {
+    return this.#originReads.size
+  }
+
+  async close(): Promise<void> {
+    await this.#tasks.close()
+  }
+
+  /** Ends every request, when nobody wants anything any more. */
+  cancelAll(): void {
+    for (const attempt of [...this.#components.board.attempts()]) attempt.controller.abort()
+    for (const controller of [...this.#anyRequests, ...this.#originReads]) controller.abort()
+  }
+
+  /** Asks `peer` for `chunk`, or a tracker for any chunk it thinks best. */
+  ask(peer: PeerState, chunk: number | 'any'): void {
+    const { board, budget, clock } = this.#components
+    const startedMs = clock.now()
+    const controller = new AbortController()
+    const attempt = chunk === 'any' ? undefined : board.begin(chunk, peer.id, startedMs, controller)
+    if (chunk === 'any') this.#anyRequests.add(controller)
+    const reservedBytes = this.#init.layout.lengthOf(chunk === 'any' ? 0 : chunk)
+    budget.take(reservedBytes)
+    peer.begins(startedMs)
+    this.#requests++
+    this.#tasks.run(async (closing) => {
+      const timer = clock.after(this.#init.settings.requestTimeoutMs, () => {
+        peer.restUntilMs = clock.now() + FAILURE_REST_MS
+        controller.abort()
+      })
+      try {
+        if (chunk !== 'any' && (await this.#adopted(chunk))) return
+        const received = await peer.following.request(chunk, { signal: AbortSignal.any([closing, controller.signal]) })
+        await this.#receive(peer, chunk, received, clock.now() - startedMs)
+      } catch (error) {
+        this.#failed(peer, chunk, error)
+      } finally {
+        timer.clear()
+        if (attempt !== undefined) board.end(attempt)
+        this.#anyRequests.delete(controller)
+        budget.give(reservedBytes)
+        peer.inFlight--
+        this.#requests--
+        this.#listener.ended()
+      }
+    })
+  }
+
+  /** Reads chunks [start, start + count) from the origin in one go, as far as they stay wanted. */
+  readOrigin(start: number, count: number): void {
+    const { board, clock } = this.#components
+    const controller = new AbortController()
+    const attempts = Array.from({ length: count }, (_, i) => board.begin(start + i, ORIGIN, clock.now(), controller))
+    this.#originReads.add(controller)
+    this.#tasks.run(async (closing) => {
+      try {
+        await this.#streamOrigin(attempts, AbortSignal.any([closing, controller.signal]))
+      } catch (error) {
+        if (!isAbort(error)) this.#listener.originFailed(error)
+      } finally {
+        for (const attempt of attempts) board.end(attempt)
+        this.#originReads.delete(controller)
+        this.#listener.ended()
+      }
+    })
+  }
+
+  /** Identical chunks of different blobs are fetched once. */
+  async #adopted(chunk: number): Promise<boolean> {
+    const digest = this.#components.trust.digestAt(chunk)
+    return digest !== undefined && (await this.#listener.adopt(chunk, digest))
+  }
+
+  async #receive(peer: PeerState, asked: number | 'any', received: ReceivedChunk, tookMs: number): Promise<void> {
+    const { hash, trust, clock } = this.#components
+    const { chunk, bytes } = received
+    const isExpected = asked === 'any' ? chunk >= 0 && chunk < this.#init.layout.chunkCount : chunk === asked
+    if (!isExpected || bytes.byteLength !== this.#init.layout.lengthOf(chunk)) {
+      throw new PeerProtocolError(`chunk ${chunk} of ${bytes.byteLength} bytes does not fit the blob`)
+    }
+    const digest = hash(bytes)
+    const believed = peer.role === 'tracker' ? received.digest : trust.digestAt(chunk)
+    if (believed === undefined || Buffer.compare(believed, digest) !== 0) {
+      throw new PeerProtocolError(`chunk ${chunk} does not have its digest`)
+    }
+    if (peer.role === 'tracker') trust.vouch(chunk, digest)
+    peer.served(tookMs, clock.now())
+    this.#listener.tookMs(tookMs)
+    await this.#listener.accept(chunk, bytes, digest, peer.role === 'tracker' ? 'tracker' : 'peers')
+  }
+
+  #failed(peer: PeerState, chunk: number | 'any', error: unknown): void {
+    if (isAbort(error)) return
+    const nowMs = this.#components.clock.now()
+    if (error instanceof PeerBusyError) {
+      peer.lastHeardMs = nowMs
+      peer.restUntilMs = Math.max(peer.restUntilMs, nowMs + error.waitMs)
+    } else if (error instanceof PeerLacksChunkError) {
+      peer.lastHeardMs = nowMs
+      if (chunk !== 'any') peer.loses(chunk)
+      else this.#restFromSeeding(peer)
+    } else if (peer.role === 'tracker') {
+      this.#restFromSeeding(peer)
+    } else {
+      peer.restUntilMs = nowMs + FAILURE_REST_MS
+    }
+    this.#listener.peerFailed(peer, error)
+  }
+
+  #restFromSeeding(peer: PeerState): void {
+    peer.cannotSeed = true
+    this.#tasks.after(this.#components.clock, CANNOT_SEED_REST_MS, () => {
+      peer.cannotSeed = false
+      this.#listener.ended()
+    })
+  }
+
+  async #streamOrigin(attempts: readonly Attempt[], signal: AbortSignal): Promise<void> {
+    const { layout, ref, access } = this.#init
+    const [first, last] = [attempts[0], attempts.at(-1)]
+    if (first === undefined || last === undefined) return
+    const range = { start: layout.offsetOf(first.chunk), end: layout.offsetOf(last.chunk) + layout.lengthOf(last.chunk) }
+    const chunks = new ChunkAssembler(layout, first.chunk)
+    for await (const piece of this.#components.origin.readBlob(ref, access, range, { signal })) {
+      for (const { chunk, bytes } of chunks.push(piece)) {
+        await this.#acceptFromOrigin(chunk, bytes)
+        const attempt = attempts[chunk - first.chunk]
+        if (attempt !== undefined) this.#components.board.end(attempt)
+        if (chunk !== last.chunk && !this.#listener.isStillWanted(chunk + 1)) return
+      }
+    }
+  }
+
+  async #acceptFromOrigin(chunk: number, bytes: Uint8Array): Promise<void> {
+    const digest = this.#components.hash(bytes)
+    this.#components.trust.sampled(chunk, digest)
+    await this.#listener.accept(chunk, bytes, digest, 'origin')
+  }
+}
+
+/** Cuts a stream of bytes that begins at a chunk boundary into whole chunks. */
+export class ChunkAssembler {
+  readonly #layout: ChunkLayout
+  #chunk: number
+  #filled = 0
+  #bytes: Uint8Array | undefined
+
+  constructor(layout: ChunkLayout, firstChunk: number) {
+    this.#layout = layout
+    this.#chunk = firstChunk
+  }
+
+  /** The chunks that `piece` completes; they do not share memory with each other. */
+  *push(piece: Uint8Array): Iterable<{ chunk: number; bytes: Uint8Array }> {
+    let rest = piece
+    while (rest.byteLength > 0 && this.#chunk < this.#layout.chunkCount) {
+      const length = this.#layout.lengthOf(this.#chunk)
+      if (this.#filled === 0 && rest.byteLength === length) {
+        // A piece that is one whole chunk needs no copy.
+        yield { chunk: this.#chunk++, bytes: rest }
+        return
+      }
+      this.#bytes ??= Buffer.allocUnsafeSlow(length)
+      const taken = Math.min(rest.byteLength, length - this.#filled)
+      this.#bytes.set(rest.subarray(0, taken), this.#filled)
+      this.#filled += taken
+      rest = rest.subarray(taken)
+      if (this.#filled < length) return
+      const bytes = this.#bytes
+      this.#bytes = undefined
+      this.#filled = 0
+      yield { chunk: this.#chunk++, bytes }
+    }
+  }
+}

@@ -1,0 +1,79 @@
+import type { ChunkLayout, SignedChunkMap } from '../chunking/index.ts'
+import { type AbortOptions, type BlobRef, ShoalError } from '../core/index.ts'
+import type { StoredBlob } from './ports.ts'
+
+/** Chunks kept in memory for one blob that the disk has no room for: what its readers' windows need, no more. */
+const MAX_CHUNKS_IN_MEMORY = 8
+
+/**
+ * A blob that goes on when the disk is full or broken: chunks that cannot be stored pass through memory, the oldest
+ * leaving first, and are fetched again should a reader still need them. It is never complete.
+ */
+export class OverflowBlob implements StoredBlob {
+  readonly ref: BlobRef
+  readonly layout: ChunkLayout
+  readonly #stored: StoredBlob | undefined
+  readonly #chunks = new Map<number, { bytes: Uint8Array; digest: Uint8Array }>()
+
+  constructor(ref: BlobRef, layout: ChunkLayout, stored: StoredBlob | undefined) {
+    this.ref = ref
+    this.layout = layout
+    this.#stored = stored
+  }
+
+  get heldCount(): number {
+    return (this.#stored?.heldCount ?? 0) + this.#chunks.size
+  }
+
+  get isComplete(): boolean {
+    return false
+  }
+
+  get map(): SignedChunkMap | undefined {
+    return this.#stored?.map
+  }
+
+  has(chunk: number): boolean {
+    return this.#chunks.has(chunk) || (this.#stored?.has(chunk) ?? false)
+  }
+
+  digestAt(chunk: number): Uint8Array | undefined {
+    return this.#chunks.get(chunk)?.digest ?? this.#stored?.digestAt(chunk)
+  }
+
+  async write(chunk: number, bytes: Uint8Array, chunkDigest: Uint8Array): Promise<void> {
+    this.#chunks.set(chunk, { bytes: Uint8Array.prototype.slice.call(bytes), digest: chunkDigest })
+    for (const oldest of this.#chunks.keys()) {
+      if (this.#chunks.size <= MAX_CHUNKS_IN_MEMORY) break
+      this.#chunks.delete(oldest)
+    }
+  }
+
+  async read(offset: number, length: number, options?: AbortOptions): Promise<Uint8Array> {
+    const chunk = this.layout.chunkAt(offset)
+    const inMemory = this.#chunks.get(chunk)
+    if (inMemory !== undefined) {
+      const from = offset - this.layout.offsetOf(chunk)
+      return inMemory.bytes.subarray(from, from + length)
+    }
+    if (this.#stored === undefined) {
+      throw new ShoalError(`chunk ${chunk} left memory`, { code: 'CHUNK_GONE', blame: 'local', retryable: true })
+    }
+    return await this.#stored.read(offset, length, options)
+  }
+
+  async adopt(): Promise<boolean> {
+    return false
+  }
+
+  async setMap(): Promise<void> {}
+
+  async verifyWhole(): Promise<boolean> {
+    return true
+  }
+
+  release(): void {
+    this.#chunks.clear()
+    this.#stored?.release()
+  }
+}

@@ -1,0 +1,72 @@
+import type { PeerRole } from '../core/index.ts'
+import type { Following } from './ports.ts'
+
+/** Weight of the newest sample in a peer's usual service time: follows a change within about five chunks. */
+const EWMA_WEIGHT = 0.25
+
+/** What one download knows of one peer it follows. */
+export class PeerState {
+  readonly id: string
+  readonly role: PeerRole
+  readonly following: Following
+  /** Requests under way, `any` included. */
+  inFlight = 0
+  /** Not to be asked before this time: it said busy, or is suspected of having stalled. */
+  restUntilMs = 0
+  /** When it last delivered or answered anything. */
+  lastHeardMs: number
+  /** Milliseconds from asking to having a whole chunk, smoothed; undefined before the first. */
+  serviceMs: number | undefined
+  /** The following has ended; nothing more is asked of it. */
+  isGone = false
+  /** A tracker that said it cannot fetch this blob (no rights at the origin, no room). */
+  cannotSeed = false
+  /** A tracker: it has told what it holds, so that it is known whether others hold the blob already. */
+  hasReported = false
+  readonly #held: Uint8Array
+
+  constructor(id: string, role: PeerRole, following: Following, chunkCount: number, nowMs: number) {
+    this.id = id
+    this.role = role
+    this.following = following
+    this.lastHeardMs = nowMs
+    this.#held = new Uint8Array(chunkCount)
+  }
+
+  holds(chunk: number): boolean {
+    return this.#held[chunk] === 1
+  }
+
+  /** Marks `chunk` as held there; true when that is news. */
+  gains(chunk: number): boolean {
+    if (this.#held[chunk] !== 0) return false
+    this.#held[chunk] = 1
+    return true
+  }
+
+  /** Marks `chunk` as not held there; true when that is news. */
+  loses(chunk: number): boolean {
+    if (this.#held[chunk] !== 1) return false
+    this.#held[chunk] = 0
+    return true
+  }
+
+  get holdsAll(): boolean {
+    return !this.#held.includes(0)
+  }
+
+  /** A request to it begins. */
+  begins(nowMs: number): void {
+    if (this.inFlight++ === 0) this.lastHeardMs = nowMs
+  }
+
+  served(tookMs: number, nowMs: number): void {
+    this.lastHeardMs = nowMs
+    this.serviceMs = this.serviceMs === undefined ? tookMs : this.serviceMs + EWMA_WEIGHT * (tookMs - this.serviceMs)
+  }
+
+  /** Expected milliseconds until it could deliver one more chunk. */
+  expectedMs(usualMs: number): number {
+    return (this.inFlight + 1) * (this.serviceMs ?? usualMs)
+  }
+}

@@ -1,0 +1,170 @@
+import { type AbortOptions, type BlobRef, type Digest, isAbort, ShoalError } from '../core/index.ts'
+import type { Logger } from '../telemetry/index.ts'
+import { BlobHandle } from './blob-handle.ts'
+import { Download } from './download.ts'
+import type { DownloadComponents } from './download-components.ts'
+import { type ByteSource, type BytesBySource, FetchLedger } from './fetch-ledger.ts'
+import { OverflowBlob } from './overflow-blob.ts'
+import type { ChunkStore, OriginAccess, StoredBlob } from './ports.ts'
+import type { SchedulerSettings } from './settings.ts'
+import { TaskGroup } from './task-group.ts'
+
+export interface SchedulerInit {
+  readonly selfId: string
+  readonly settings: SchedulerSettings
+}
+
+export interface SchedulerComponents extends DownloadComponents {
+  readonly store: ChunkStore
+  /** Boundaries of a blob that the store has no room for. */
+  readonly layoutOf: (ref: BlobRef) => StoredBlob['layout']
+}
+
+/** Something that happened to a blob, for those who publish it to peers or count it. */
+export interface SchedulerListener {
+  chunkHeld?(ref: BlobRef, chunk: number, digest: Uint8Array, source: ByteSource, sizeBytes: number): void
+  completed?(ref: BlobRef): void
+}
+
+/** A download as `status` shows it. */
+export interface DownloadSummary {
+  readonly digest: Digest
+  readonly sizeBytes: number
+  readonly heldBytes: number
+  readonly isComplete: boolean
+  readonly readers: number
+  readonly peers: number
+  readonly bytesBySource: BytesBySource
+}
+
+interface Entry {
+  readonly download: Download
+  handles: number
+  idleTimer: { clear(): void } | undefined
+}
+
+/**
+ * Every download of this process, one per digest. `open` joins the one under way or starts it; a download nobody
+ * uses keeps its peers for a while, so that the next range of the same layer needs no lookup, and then closes.
+ */
+export class Scheduler {
+  readonly ledger = new FetchLedger()
+  readonly #init: SchedulerInit
+  readonly #components: SchedulerComponents
+  readonly #logger: Logger
+  readonly #entries = new Map<Digest, Entry>()
+  readonly #opening = new Map<Digest, Promise<Entry>>()
+  readonly #listeners = new Set<SchedulerListener>()
+  readonly #tasks = new TaskGroup()
+
+  constructor(init: SchedulerInit, components: SchedulerComponents) {
+    this.#init = init
+    this.#components = components
+    this.#logger = components.logger
+  }
+
+  listen(listener: SchedulerListener): () => void {
+    this.#listeners.add(listener)
+    return () => void this.#listeners.delete(listener)
+  }
+
+  /** A handle on the download of `ref`, which starts when the first is opened. The caller closes it. */
+  async open(ref: BlobRef, access: OriginAccess, options: AbortOptions): Promise<BlobHandle> {
+    options.signal?.throwIfAborted()
+    if (this.#tasks.signal.aborted) {
+      throw new ShoalError('the scheduler is stopping', { code: 'STOPPING', blame: 'local', retryable: true })
+    }
+    const entry = this.#entries.get(ref.digest) ?? (await this.#opened(ref, access))
+    entry.handles++
+    entry.idleTimer?.clear()
+    entry.idleTimer = undefined
+    const onStoreRead = (bytes: number) => this.ledger.add('store', bytes)
+    return new BlobHandle(entry.download, onStoreRead, () => this.#closed(entry))
+  }
+
+  /** The download of `digest` that is under way, if any. */
+  find(digest: Digest): Download | undefined {
+    return this.#entries.get(digest)?.download
+  }
+
+  /** Where the chunks of `ref` begin and end. */
+  layoutOf(ref: BlobRef): StoredBlob['layout'] {
+    return this.#components.layoutOf(ref)
+  }
+
+  downloads(): DownloadSummary[] {
+    return [...this.#entries.values()].map(({ download }) => ({
+      digest: download.ref.digest,
+      sizeBytes: download.ref.sizeBytes,
+      heldBytes: download.heldBytes,
+      isComplete: download.blob.isComplete,
+      readers: download.demandCount,
+      peers: download.swarm.followedCount,
+      bytesBySource: download.ledger.total,
+    }))
+  }
+
+  async stop(): Promise<void> {
+    await this.#tasks.close()
+    await Promise.allSettled(this.#opening.values())
+    const entries = [...this.#entries.values()]
+    this.#entries.clear()
+    await Promise.all(entries.map(async ({ download }) => await download.close()))
+  }
+
+  /** Single flight: those who ask while the store opens the blob wait for the same opening. */
+  async #opened(ref: BlobRef, access: OriginAccess): Promise<Entry> {
+    const underWay = this.#opening.get(ref.digest)
+    if (underWay !== undefined) return await underWay
+    const opening = this.#start(ref, access).finally(() => this.#opening.delete(ref.digest))
+    this.#opening.set(ref.digest, opening)
+    return await opening
+  }
+
+  async #start(ref: BlobRef, access: OriginAccess): Promise<Entry> {
+    const blob = await this.#openBlob(ref)
+    const download = new Download(blob, { selfId: this.#init.selfId, access, settings: this.#init.settings }, this.#components, {
+      chunkHeld: (of, chunk, digest, source, sizeBytes) => this.#chunkHeld(of, chunk, digest, source, sizeBytes),
+      completed: (of) => this.#completed(of),
+      corrupted: () => undefined,
+    })
+    const entry: Entry = { download, handles: 0, idleTimer: undefined }
+    this.#entries.set(ref.digest, entry)
+    download.start()
+    return entry
+  }
+
+  /** A pull never fails for want of disk: with no room, bytes pass through memory. */
+  async #openBlob(ref: BlobRef): Promise<StoredBlob> {
+    try {
+      return await this.#components.store.open(ref, { signal: this.#tasks.signal })
+    } catch (error) {
+      if (isAbort(error)) throw error
+      this.#logger.warn({ err: error, digest: ref.digest }, 'no room in the store, passing through')
+      return new OverflowBlob(ref, this.#components.layoutOf(ref), undefined)
+    }
+  }
+
+  #chunkHeld(download: Download, chunk: number, digest: Uint8Array, source: ByteSource, sizeBytes: number): void {
+    this.ledger.add(source, sizeBytes)
+    this.#components.router.provide(download.ref.digest)
+    for (const listener of this.#listeners) listener.chunkHeld?.(download.ref, chunk, digest, source, sizeBytes)
+  }
+
+  #completed(download: Download): void {
+    for (const listener of this.#listeners) listener.completed?.(download.ref)
+  }
+
+  #closed(entry: Entry): void {
+    entry.handles--
+    if (entry.handles > 0 || this.#tasks.signal.aborted) return
+    const { lingerMs } = this.#init.settings
+    entry.idleTimer = this.#components.clock.after(lingerMs, () => this.#retire(entry))
+  }
+
+  #retire(entry: Entry): void {
+    if (entry.handles > 0) return
+    this.#entries.delete(entry.download.ref.digest)
+    this.#tasks.run(async () => await entry.download.close())
+  }
+}

@@ -1,0 +1,62 @@
+/** Numbers the download policies are tuned by; the composition overrides what configuration names. */
+export interface SchedulerSettings {
+  /** Chunks asked of one peer at once: one per data lane, so that a lane never idles for a round trip. */
+  readonly depthPerPeer: number
+  /** Chunks in flight in one download; bounds its memory to this many chunk buffers. */
+  readonly inFlightPerDownload: number
+  /** Bytes in flight over all downloads: the memory that unwritten chunks may take. */
+  readonly inFlightBytes: number
+  /** Agents followed for one blob; a random subset of a large swarm is enough for rarest first to work. */
+  readonly followedPeers: number
+  /** Candidates remembered beyond those followed, to replace the ones that leave. */
+  readonly candidatePeers: number
+  /** How far ahead of a reader of an open-ended range to fetch: the client may stop at any byte. */
+  readonly openWindowBytes: number
+  /** How far ahead of a reader chunks come in order before rarest first takes over. */
+  readonly pullWindowBytes: number
+  /** How long a fresh download waits for peers to be named before it goes to the origin alone. */
+  readonly discoveryBudgetMs: number
+  /** A reader that waited this long for one chunk has it asked for by name, also of the tracker. */
+  readonly windowPatienceMs: number
+  /** A chunk moves to another source after this, or four times what is usual if that is longer. */
+  readonly stallFloorMs: number
+  /** What is usual before anything was measured. */
+  readonly usualGuessMs: number
+  /** Share of received bytes that may be spent on asking twice. */
+  readonly hedgeShare: number
+  /** Longest that one request may take before it is given up. */
+  readonly requestTimeoutMs: number
+  /** A tracker that has answered nothing for this long has lost its duty to the next source. */
+  readonly trackerSilenceMs: number
+  /** A reader with no chunk arriving anywhere in its download for this long is failed. */
+  readonly readerGiveUpMs: number
+  /** A download nobody reads keeps its peers this long, so that the next range needs no lookup. */
+  readonly lingerMs: number
+  /** Longest origin read that one request covers when the reader may stop at any byte. */
+  readonly originExtentBytes: number
+  /** Distinct admitted peers that must name the same digest where no tracker vouches. */
+  readonly agreement: number
+}
+
+const MiB = 1024 * 1024
+
+export const defaultSettings: SchedulerSettings = {
+  depthPerPeer: 4,
+  inFlightPerDownload: 24,
+  inFlightBytes: 64 * MiB,
+  followedPeers: 24,
+  candidatePeers: 200,
+  openWindowBytes: 2 * MiB,
+  pullWindowBytes: 4 * MiB,
+  discoveryBudgetMs: 200,
+  windowPatienceMs: 1_000,
+  stallFloorMs: 250,
+  usualGuessMs: 250,
+  hedgeShare: 0.02,
+  requestTimeoutMs: 20_000,
+  trackerSilenceMs: 5_000,
+  readerGiveUpMs: 45_000,
+  lingerMs: 30_000,
+  originExtentBytes: 8 * MiB,
+  agreement: 2,
+}

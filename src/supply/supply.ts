@@ -1,0 +1,208 @@
+import { encodeSignedChunkMap } from '../chunking/index.ts'
+import {
+  type AbortOptions,
+  type BlobRef,
+  type Clock,
+  type Digest,
+  isAbort,
+  type OriginRef,
+  type PeerRef,
+  type Timer,
+} from '../core/index.ts'
+import type {
+  ChunkSupply,
+  Publisher,
+  RemotePeer,
+  Subscription,
+  SuppliedChunk,
+  SupplyBusy,
+  Urgency,
+} from '../exchange/index.ts'
+import { type Scheduler, TaskGroup } from '../scheduler/index.ts'
+import type { Logger } from '../telemetry/index.ts'
+import type { BlobDirectory } from './blob-directory.ts'
+import type { Seeder, SupplyStore } from './ports.ts'
+import { Publication } from './publication.ts'
+
+/** Peers named to a follower: as many as it will follow. */
+const INTRODUCED_PEERS = 24
+
+/** Peers named with a busy answer. */
+const ALTERNATES = 4
+
+/** A publication without followers keeps its blob open this long for the next want. */
+const IDLE_MS = 30_000
+
+export interface SupplyComponents {
+  readonly store: SupplyStore
+  readonly scheduler: Scheduler
+  readonly directory: BlobDirectory
+  readonly clock: Clock
+  readonly logger: Logger
+  /** Present in a tracker. */
+  readonly seeder?: Seeder
+}
+
+/**
+ * What this process gives to its peers: tells followers which chunks it holds as they arrive, serves chunks and maps,
+ * introduces followers of the same blob to each other, and follows them back in a download of its own.
+ */
+export class Supply implements ChunkSupply {
+  readonly #components: SupplyComponents
+  readonly #publications = new Map<Digest, Publication>()
+  readonly #idleTimers = new Map<Digest, Timer>()
+  readonly #tasks = new TaskGroup()
+  readonly #unlisten: () => void
+
+  constructor(components: SupplyComponents) {
+    this.#components = components
+    this.#unlisten = components.scheduler.listen({
+      chunkHeld: (ref, chunk, digest) => this.#chunkHeld(ref, chunk, digest),
+    })
+  }
+
+  async stop(): Promise<void> {
+    this.#unlisten()
+    for (const timer of this.#idleTimers.values()) timer.clear()
+    await this.#tasks.close()
+    for (const publication of this.#publications.values()) publication.close()
+    this.#publications.clear()
+  }
+
+  follow(peer: RemotePeer, ref: BlobRef, origins: readonly OriginRef[], publisher: Publisher): Subscription | undefined {
+    const { directory, scheduler, seeder } = this.#components
+    if (!this.#isKnown(ref)) return undefined
+    if (peer.role === 'agent') directory.note(peer, ref.digest)
+    scheduler.find(ref.digest)?.swarm.add(peer)
+    seeder?.noteWanted(ref, origins)
+    const publication = this.#publication(ref)
+    publication.follow(peer, publisher)
+    // A tracker that holds nothing says so at once: its follower waits for that word before it asks anyone.
+    if (publication.blob === undefined && !this.#hasChunks(ref.digest)) publisher.bitfield(emptyBits(ref, this.#components))
+    publisher.peers(directory.sample(ref.digest, peer.id, INTRODUCED_PEERS))
+    return { close: () => this.#unfollowed(publication, publisher) }
+  }
+
+  async read(
+    peerId: string,
+    ref: BlobRef,
+    wanted: number | 'any',
+    _urgency: Urgency,
+    options: AbortOptions,
+  ): Promise<SuppliedChunk | 'lacks' | SupplyBusy> {
+    const { seeder } = this.#components
+    const chunk = wanted === 'any' ? ((await seeder?.take(peerId, ref, options)) ?? 'lacks') : wanted
+    if (typeof chunk !== 'number') return chunk
+    const held = await this.#held(ref, chunk, options)
+    if (held !== undefined) return held
+    if (seeder === undefined || !(await seeder.fetch(ref, chunk, options))) return 'lacks'
+    return (await this.#held(ref, chunk, options)) ?? 'lacks'
+  }
+
+  alternates(peerId: string, ref: BlobRef): readonly PeerRef[] {
+    return this.#components.directory.sample(ref.digest, peerId, ALTERNATES)
+  }
+
+  async map(digest: Digest): Promise<Uint8Array | undefined> {
+    const found = this.#components.store.find(digest)
+    if (found === undefined) return undefined
+    const blob = await this.#blobOf(this.#publication({ digest, sizeBytes: found.sizeBytes }), {})
+    return blob?.map === undefined ? undefined : encodeSignedChunkMap(blob.map)
+  }
+
+  announced(peer: RemotePeer, digests: readonly Digest[], isHeld: boolean): void {
+    for (const digest of digests) {
+      if (isHeld) this.#components.directory.note(peer, digest)
+      else this.#components.directory.forget(peer.id, digest)
+    }
+  }
+
+  departed(peerId: string): void {
+    this.#components.directory.forgetPeer(peerId)
+  }
+
+  #isKnown(ref: BlobRef): boolean {
+    const { store, scheduler, seeder } = this.#components
+    const known = store.find(ref.digest)?.sizeBytes ?? scheduler.find(ref.digest)?.ref.sizeBytes
+    return known === undefined ? seeder !== undefined : known === ref.sizeBytes
+  }
+
+  #hasChunks(digest: Digest): boolean {
+    return (this.#components.store.find(digest)?.heldCount ?? 0) > 0
+  }
+
+  #publication(ref: BlobRef): Publication {
+    this.#idleTimers.get(ref.digest)?.clear()
+    this.#idleTimers.delete(ref.digest)
+    const existing = this.#publications.get(ref.digest)
+    if (existing !== undefined) return existing
+    const publication = new Publication(ref)
+    this.#publications.set(ref.digest, publication)
+    if (this.#hasChunks(ref.digest)) {
+      this.#tasks.run(async (signal) => {
+        try {
+          await this.#blobOf(publication, { signal })
+        } catch (error) {
+          if (!isAbort(error)) this.#components.logger.warn({ err: error, digest: ref.digest }, 'blob not opened for peers')
+          this.#drop(publication)
+        }
+      })
+    }
+    this.#retireWhenIdle(publication)
+    return publication
+  }
+
+  async #blobOf(publication: Publication, options: AbortOptions) {
+    if (publication.blob === undefined && this.#hasChunks(publication.ref.digest)) {
+      publication.serveFrom(await this.#components.store.open(publication.ref, options))
+    }
+    return publication.blob
+  }
+
+  async #held(ref: BlobRef, chunk: number, options: AbortOptions): Promise<SuppliedChunk | undefined> {
+    const blob = await this.#blobOf(this.#publication(ref), options)
+    const digest = blob?.digestAt(chunk)
+    if (blob === undefined || digest === undefined || !blob.has(chunk)) return undefined
+    const { layout } = blob
+    const bytes = async (during: AbortOptions) => await blob.read(layout.offsetOf(chunk), layout.lengthOf(chunk), during)
+    return { chunk, digest, bytes }
+  }
+
+  #chunkHeld(ref: BlobRef, chunk: number, digest: Uint8Array): void {
+    const publication = this.#publications.get(ref.digest)
+    if (publication === undefined) return
+    publication.held(chunk, digest)
+    if (publication.blob !== undefined) return
+    this.#tasks.run(async (signal) => {
+      try {
+        await this.#blobOf(publication, { signal })
+      } catch (error) {
+        if (!isAbort(error)) this.#components.logger.warn({ err: error, digest: ref.digest }, 'blob not opened for peers')
+      }
+    })
+  }
+
+  #unfollowed(publication: Publication, publisher: Publisher): void {
+    publication.unfollow(publisher)
+    this.#retireWhenIdle(publication)
+  }
+
+  #retireWhenIdle(publication: Publication): void {
+    const { digest } = publication.ref
+    if (this.#tasks.signal.aborted || this.#idleTimers.has(digest)) return
+    const timer = this.#components.clock.after(IDLE_MS, () => {
+      this.#idleTimers.delete(digest)
+      if (publication.followerCount === 0) this.#drop(publication)
+    })
+    this.#idleTimers.set(digest, timer)
+  }
+
+  #drop(publication: Publication): void {
+    if (this.#publications.get(publication.ref.digest) === publication) this.#publications.delete(publication.ref.digest)
+    publication.close()
+  }
+}
+
+function emptyBits(ref: BlobRef, { scheduler }: SupplyComponents): Uint8Array {
+  return new Uint8Array(Math.ceil(scheduler.layoutOf(ref).chunkCount / 8))
+}

@@ -1,0 +1,128 @@
+import { LRUCache } from 'lru-cache'
+import type { AbortOptions, BlobRef, Clock, Digest, OriginRef, Random, Timer } from '../core/index.ts'
+import type { SupplyBusy } from '../exchange/index.ts'
+import { type Scheduler, TaskGroup } from '../scheduler/index.ts'
+import type { BlobDirectory, Seeder } from '../supply/index.ts'
+import type { Logger } from '../telemetry/index.ts'
+import { type SeededBlob, Seeding } from './seeding.ts'
+
+/** Blobs whose origin is remembered from what followers said. */
+const MAX_REMEMBERED = 20_000
+
+/** Origins kept per blob: the same layer may stand in several repositories, a few are enough to try. */
+const MAX_ORIGINS = 4
+
+/** A blob nobody asked for this long is no longer watched; its chunks stay in the store. */
+const IDLE_MS = 60_000
+
+/** Followers that a new seeding follows back at once. */
+const FOLLOWED_BACK = 200
+
+export interface TrackerSeederComponents {
+  readonly scheduler: Scheduler
+  readonly directory: BlobDirectory
+  readonly clock: Clock
+  readonly random: Random
+  readonly logger: Logger
+}
+
+interface Entry {
+  readonly seeding: Promise<Seeding>
+  idleTimer: Timer | undefined
+}
+
+/** Fetches each asked-for blob from the origin once for the whole cluster. Owns the seedings under way and where each blob can be had. */
+export class TrackerSeeder implements Seeder {
+  readonly #components: TrackerSeederComponents
+  readonly #origins = new LRUCache<Digest, readonly OriginRef[]>({ max: MAX_REMEMBERED })
+  readonly #entries = new Map<Digest, Entry>()
+  readonly #tasks = new TaskGroup()
+  readonly #unlisten: () => void
+
+  constructor(components: TrackerSeederComponents) {
+    this.#components = components
+    this.#unlisten = components.scheduler.listen({
+      chunkHeld: (ref) => {
+        const entry = this.#entries.get(ref.digest)
+        if (entry !== undefined) this.#tasks.run(async () => (await entry.seeding).chunkHeld())
+      },
+    })
+  }
+
+  async stop(): Promise<void> {
+    this.#unlisten()
+    await this.#tasks.close()
+    const entries = [...this.#entries.values()]
+    this.#entries.clear()
+    for (const entry of entries) entry.idleTimer?.clear()
+    await Promise.allSettled(entries.map(async ({ seeding }) => await (await seeding).close()))
+  }
+
+  noteWanted(ref: BlobRef, origins: readonly OriginRef[]): void {
+    const known = this.#origins.get(ref.digest) ?? []
+    const isNew = (origin: OriginRef) =>
+      !known.some((other) => other.namespace === origin.namespace && other.repository === origin.repository)
+    const merged = [...known, ...origins.filter(isNew)].slice(0, MAX_ORIGINS)
+    if (merged.length > 0) this.#origins.set(ref.digest, merged)
+  }
+
+  async take(peerId: string, ref: BlobRef, options: AbortOptions): Promise<number | 'lacks' | SupplyBusy> {
+    const seeding = await this.#seeding(ref, options)
+    return seeding === undefined ? 'lacks' : await seeding.take(peerId, options)
+  }
+
+  async fetch(ref: BlobRef, chunk: number, options: AbortOptions): Promise<boolean> {
+    const seeding = await this.#seeding(ref, options)
+    if (seeding === undefined) return false
+    const layout = this.#components.scheduler.layoutOf(ref)
+    if (chunk < 0 || chunk >= layout.chunkCount) return false
+    const start = layout.offsetOf(chunk)
+    return await seeding.fetch(start, start + layout.lengthOf(chunk), options)
+  }
+
+  async #seeding(ref: BlobRef, options: AbortOptions): Promise<Seeding | undefined> {
+    if (this.#tasks.signal.aborted) return undefined
+    const entry = this.#entries.get(ref.digest) ?? this.#begin(ref)
+    this.#postponeIdle(ref.digest, entry)
+    options.signal?.throwIfAborted()
+    return await entry.seeding
+  }
+
+  #begin(ref: BlobRef): Entry {
+    const entry: Entry = { seeding: this.#open(ref), idleTimer: undefined }
+    this.#entries.set(ref.digest, entry)
+    entry.seeding.catch(() => this.#entries.delete(ref.digest))
+    return entry
+  }
+
+  async #open(ref: BlobRef): Promise<Seeding> {
+    const { scheduler, directory } = this.#components
+    const origins = this.#origins.get(ref.digest) ?? []
+    const handle = await scheduler.open(ref, { origins }, { signal: this.#tasks.signal })
+    const swarm = scheduler.find(ref.digest)?.swarm
+    for (const peer of directory.sample(ref.digest, '', FOLLOWED_BACK)) swarm?.add(peer)
+    return new Seeding(ref, this.#watch(ref), handle, this.#components)
+  }
+
+  #watch(ref: BlobRef): SeededBlob {
+    const { scheduler } = this.#components
+    const download = () => scheduler.find(ref.digest)
+    return {
+      chunkCount: scheduler.layoutOf(ref).chunkCount,
+      get isComplete() {
+        return download()?.blob.isComplete ?? false
+      },
+      has: (chunk) => download()?.blob.has(chunk) ?? false,
+      copiesOf: (chunk) => download()?.copiesOf(chunk) ?? 0,
+      isHeldBy: (peerId, chunk) => download()?.isHeldBy(peerId, chunk) ?? false,
+    }
+  }
+
+  #postponeIdle(digest: Digest, entry: Entry): void {
+    entry.idleTimer?.clear()
+    entry.idleTimer = this.#components.clock.after(IDLE_MS, () => {
+      this.#entries.delete(digest)
+      this.#tasks.run(async () => await (await entry.seeding).close())
+    })
+  }
+}

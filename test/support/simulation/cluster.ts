@@ -1,0 +1,264 @@
+import { gridLayout } from '../../../src/chunking/index.ts'
+import type { AbortOptions, BlobRef, Digest, OriginRef, PeerRef, PeerRole } from '../../../src/core/index.ts'
+import { PeerBusyError, PeerClosedError, PeerLacksChunkError, type Publisher } from '../../../src/exchange/index.ts'
+import {
+  defaultSettings,
+  type FollowEvents,
+  type Following,
+  InFlightBudget,
+  type OriginSource,
+  type PeerLink,
+  type PeerNetwork,
+  Scheduler,
+  type SchedulerSettings,
+} from '../../../src/scheduler/index.ts'
+import { BlobDirectory, Supply } from '../../../src/supply/index.ts'
+import { silentLogger } from '../../../src/telemetry/index.ts'
+import { TrackerSeeder } from '../../../src/tracker/index.ts'
+import type { VirtualClock } from '../virtual-clock.ts'
+import { delay, Link, transfer } from './links.ts'
+import { SimulatedContent, SimulatedStore } from './simulated-blob.ts'
+
+export interface ClusterInit {
+  readonly clock: VirtualClock
+  readonly agents: number
+  readonly contents: readonly SimulatedContent[]
+  readonly nodeBytesPerSecond: number
+  readonly originBytesPerSecond: number
+  readonly latencyMs?: number
+  readonly hasTracker?: boolean
+  readonly seed?: number
+  readonly settings?: Partial<SchedulerSettings>
+}
+
+/** Chunks one node sends at once; more wants are told it is busy. */
+const UPLOAD_SLOTS = 8
+
+/** One simulated process: the project's own scheduler and supply over a simulated store, network and link. */
+export class SimulatedNode {
+  readonly id: string
+  readonly role: PeerRole
+  readonly link: Link
+  readonly store: SimulatedStore
+  readonly scheduler: Scheduler
+  readonly supply: Supply
+  readonly seeder: TrackerSeeder | undefined
+  readonly punished: string[] = []
+  readonly followers = new Set<() => void>()
+  isDead = false
+  /** Sends bytes that are not what it says. */
+  lies = false
+  /** Accepts wants and never answers. */
+  stalls = false
+  uploads = 0
+
+  constructor(id: string, role: PeerRole, cluster: SimulatedCluster) {
+    const { clock, nodeBytesPerSecond, contents } = cluster.init
+    this.id = id
+    this.role = role
+    this.link = new Link({ upBytesPerSecond: nodeBytesPerSecond, downBytesPerSecond: nodeBytesPerSecond })
+    this.store = new SimulatedStore(contents)
+    const directory = new BlobDirectory(cluster.random)
+    const logger = silentLogger()
+    const settings: SchedulerSettings = {
+      ...defaultSettings,
+      ...(role === 'tracker' ? { agreement: Number.POSITIVE_INFINITY, followedPeers: 1_000, candidatePeers: 10_000 } : {}),
+      ...cluster.init.settings,
+    }
+    this.scheduler = new Scheduler(
+      { selfId: id, settings },
+      {
+        store: this.store,
+        layoutOf: (ref) => gridLayout(ref.sizeBytes),
+        network: cluster.networkOf(this),
+        router: { findPeers: async function* () {}, provide: () => undefined },
+        origin: cluster.originFor(this),
+        budget: new InFlightBudget(settings.inFlightBytes),
+        clock,
+        random: cluster.random,
+        logger,
+        hash: SimulatedContent.hash,
+        isTrustedSigner: (signer) => cluster.trackers.some((tracker) => tracker.id === signer),
+        makeMap: async () => undefined,
+      },
+    )
+    this.seeder =
+      role === 'tracker'
+        ? new TrackerSeeder({ scheduler: this.scheduler, directory, clock, random: cluster.random, logger })
+        : undefined
+    this.supply = new Supply({
+      store: this.store,
+      scheduler: this.scheduler,
+      directory,
+      clock,
+      logger,
+      ...(this.seeder === undefined ? {} : { seeder: this.seeder }),
+    })
+  }
+
+  /** Reads the whole blob as a client would; resolves with the virtual time it took. */
+  async pull(content: SimulatedContent, origins: readonly OriginRef[] = [{ namespace: 'origin', repository: 'app' }]) {
+    const clock = this.scheduler
+    const handle = await clock.open(content.ref, { origins }, {})
+    try {
+      let bytes = 0
+      for await (const piece of handle.read({ start: 0, end: content.ref.sizeBytes }, 'whole', {})) bytes += piece.byteLength
+      return bytes
+    } finally {
+      handle.close()
+    }
+  }
+
+  kill(): void {
+    this.isDead = true
+    for (const leave of [...this.followers]) leave()
+  }
+}
+
+/** A deterministic pseudo-random sequence (mulberry32), so that a failing run can be run again. */
+export function seededRandom(seed: number): () => number {
+  let state = seed >>> 0
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0
+    let t = Math.imul(state ^ (state >>> 15), 1 | state)
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32
+  }
+}
+
+/** Agents, at most one tracker and an origin, all in this process under virtual time. */
+export class SimulatedCluster {
+  readonly init: ClusterInit
+  readonly random: () => number
+  readonly agents: SimulatedNode[] = []
+  readonly trackers: SimulatedNode[] = []
+  readonly originLink: Link
+  readonly #nodes = new Map<string, SimulatedNode>()
+  isOriginDown = false
+
+  constructor(init: ClusterInit) {
+    this.init = init
+    this.random = seededRandom(init.seed ?? 1)
+    this.originLink = new Link({ upBytesPerSecond: init.originBytesPerSecond, downBytesPerSecond: init.originBytesPerSecond })
+    if (init.hasTracker !== false) this.trackers.push(this.#add('tracker-1', 'tracker'))
+    for (let i = 0; i < init.agents; i++) this.agents.push(this.#add(`agent-${i}`, 'agent'))
+  }
+
+  get originBytes(): number {
+    return this.originLink.sentBytes
+  }
+
+  join(id: string): SimulatedNode {
+    const agent = this.#add(id, 'agent')
+    this.agents.push(agent)
+    return agent
+  }
+
+  async stop(): Promise<void> {
+    const stopping = [...this.#nodes.values()].map(async (node) => {
+      await node.seeder?.stop()
+      await node.supply.stop()
+      await node.scheduler.stop()
+    })
+    await this.init.clock.advance(1)
+    await Promise.all(stopping)
+  }
+
+  networkOf(self: SimulatedNode): PeerNetwork {
+    return {
+      connect: async (peer, options) => await this.#connect(self, peer, options),
+      trackers: () => (self.role === 'tracker' ? [] : this.trackers.map(({ id }) => ({ id, addresses: [] }))),
+      punish: (peerId) => void self.punished.push(peerId),
+    }
+  }
+
+  originFor(node: SimulatedNode): OriginSource {
+    const cluster = this
+    return {
+      async *readBlob(ref, _access, range, { signal }) {
+        const content = cluster.#contentOf(ref.digest)
+        for (let chunk = content.layout.chunkAt(range.start); content.layout.offsetOf(chunk) < range.end; chunk++) {
+          if (cluster.isOriginDown) throw new Error('origin is down')
+          const bytes = content.bytesOf(chunk)
+          await transfer(cluster.init.clock, cluster.originLink, node.link, bytes.byteLength, 1, signal)
+          yield bytes
+          if (chunk + 1 >= content.layout.chunkCount) return
+        }
+      },
+    }
+  }
+
+  #add(id: string, role: PeerRole): SimulatedNode {
+    const node = new SimulatedNode(id, role, this)
+    this.#nodes.set(id, node)
+    return node
+  }
+
+  #contentOf(digest: Digest): SimulatedContent {
+    const content = this.init.contents.find(({ ref }) => ref.digest === digest)
+    if (content === undefined) throw new Error(`no content ${digest}`)
+    return content
+  }
+
+  async #connect(self: SimulatedNode, peer: PeerRef, { signal }: AbortOptions): Promise<PeerLink> {
+    const remote = this.#nodes.get(peer.id)
+    await delay(this.init.clock, this.init.latencyMs ?? 1, signal)
+    if (remote === undefined || remote.isDead) throw new PeerClosedError(`${peer.id} is not there`)
+    return {
+      id: remote.id,
+      role: remote.role,
+      follow: (ref, origins, events) => this.#follow(self, remote, ref, origins, events),
+    }
+  }
+
+  #follow(self: SimulatedNode, remote: SimulatedNode, ref: BlobRef, origins: readonly OriginRef[], events: FollowEvents): Following {
+    let isOpen = true
+    const later = (tell: () => void) =>
+      void this.init.clock.after(this.init.latencyMs ?? 1, () => {
+        if (isOpen) tell()
+      })
+    const leave = () => {
+      if (!isOpen) return
+      isOpen = false
+      remote.followers.delete(leave)
+      subscription?.close()
+      events.onClosed()
+    }
+    const publisher: Publisher = {
+      bitfield: (bits) => later(() => events.onBitfield(bits)),
+      have: (chunks, digests) => later(() => events.onHave(chunks, digests)),
+      peers: (peers) => later(() => events.onPeers(peers)),
+      gone: () => later(leave),
+    }
+    const peer = { id: self.id, addresses: [], role: self.role, zone: '' }
+    const subscription = remote.supply.follow(peer, ref, origins, publisher)
+    if (subscription === undefined) publisher.gone()
+    remote.followers.add(leave)
+    return {
+      request: async (chunk, options) => await this.#request(self, remote, ref, chunk, options),
+      requestMap: async () => undefined,
+      close: leave,
+    }
+  }
+
+  async #request(self: SimulatedNode, remote: SimulatedNode, ref: BlobRef, wanted: number | 'any', { signal }: AbortOptions) {
+    const { clock, latencyMs } = this.init
+    await delay(clock, latencyMs ?? 1, signal)
+    if (remote.isDead) throw new PeerClosedError('peer died')
+    if (remote.stalls) await delay(clock, 3_600_000, signal)
+    const options = signal === undefined ? {} : { signal }
+    const found = await remote.supply.read(self.id, ref, wanted, 'soon', options)
+    if (found === 'lacks') throw new PeerLacksChunkError()
+    if ('busyMs' in found) throw new PeerBusyError(found.busyMs, found.alternates)
+    if (remote.uploads >= UPLOAD_SLOTS) throw new PeerBusyError(50, [])
+    remote.uploads++
+    try {
+      const bytes = found.bytes instanceof Uint8Array ? found.bytes : await found.bytes({})
+      await transfer(clock, remote.link, self.link, bytes.byteLength, latencyMs ?? 1, signal)
+      if (remote.isDead) throw new PeerClosedError('peer died')
+      return { chunk: found.chunk, bytes: remote.lies ? new Uint8Array(bytes.byteLength) : bytes, digest: found.digest }
+    } finally {
+      remote.uploads--
+    }
+  }
+}
