@@ -1,6 +1,7 @@
 import type { AbortOptions } from '../core/index.ts'
 import { Demand, type DemandKind } from './demand.ts'
 import type { Download } from './download.ts'
+import type { BytesBySource } from './fetch-ledger.ts'
 
 /** Half-open byte range [start, end). */
 export interface ByteRange {
@@ -66,6 +67,12 @@ export class BlobHandle {
     }
   }
 
+  /** Verified bytes that the download has fetched so far, by source. */
+  get bytesBySource(): BytesBySource {
+    return this.#download.ledger.total
+  }
+
+  /** Bytes of the blob at hand, near enough for a progress bar. */
   get heldBytes(): number {
     return this.#download.heldBytes
   }

@@ -55,6 +55,7 @@ export class Download {
   readonly #tasks = new TaskGroup()
   readonly #mapAsked = new Set<string>()
   readonly #fetched = new Set<number>()
+  readonly #writing = new Set<number>()
   #blob: StoredBlob
   #isPlanned = false
   #isTicking = false
@@ -258,7 +259,7 @@ export class Download {
       freeSlots: Math.min(settings.inFlightPerDownload - inFlight, Math.max(affordable, inFlight === 0 ? 1 : 0)),
       settings,
       random,
-      isHeld: (chunk) => this.#blob.has(chunk),
+      isHeld: (chunk) => this.#blob.has(chunk) || this.#writing.has(chunk),
     }
   }
 
@@ -283,7 +284,19 @@ export class Download {
   }
 
   async #accept(chunk: number, bytes: Uint8Array, digest: Uint8Array, source: ByteSource): Promise<void> {
-    if (this.#blob.has(chunk)) return
+    // The same chunk may arrive twice, from a hedge or because a tracker chose what a peer was asked for.
+    if (this.#blob.has(chunk) || this.#writing.has(chunk)) return
+    this.#writing.add(chunk)
+    try {
+      await this.#write(chunk, bytes, digest)
+    } finally {
+      this.#writing.delete(chunk)
+    }
+    this.#accepted(chunk, bytes.byteLength, digest, source)
+  }
+
+  /** A pull does not fail because the disk does. */
+  async #write(chunk: number, bytes: Uint8Array, digest: Uint8Array): Promise<void> {
     try {
       await this.#blob.write(chunk, bytes, digest)
     } catch (error) {
@@ -292,7 +305,6 @@ export class Download {
       this.#blob = new OverflowBlob(this.ref, this.#blob.layout, this.#blob)
       await this.#blob.write(chunk, bytes, digest)
     }
-    this.#accepted(chunk, bytes.byteLength, digest, source)
   }
 
   async #adopt(chunk: number, digest: Uint8Array): Promise<boolean> {

@@ -16,6 +16,8 @@ export interface SchedulerSettings {
   readonly pullWindowBytes: number
   /** How long a fresh download waits for peers to be named before it goes to the origin alone. */
   readonly discoveryBudgetMs: number
+  /** How long a fresh download waits for a tracker that neither answers nor refuses, before it does without. */
+  readonly trackerPatienceMs: number
   /** A reader that waited this long for one chunk has it asked for by name, also of the tracker. */
   readonly windowPatienceMs: number
   /** A chunk moves to another source after this, or four times what is usual if that is longer. */
@@ -49,13 +51,14 @@ export const defaultSettings: SchedulerSettings = {
   openWindowBytes: 2 * MiB,
   pullWindowBytes: 4 * MiB,
   discoveryBudgetMs: 200,
+  trackerPatienceMs: 2_000,
   windowPatienceMs: 1_000,
   stallFloorMs: 250,
   usualGuessMs: 250,
   hedgeShare: 0.02,
   requestTimeoutMs: 20_000,
   trackerSilenceMs: 5_000,
-  readerGiveUpMs: 45_000,
+  readerGiveUpMs: 25_000,
   lingerMs: 30_000,
   originExtentBytes: 8 * MiB,
   agreement: 2,

@@ -104,9 +104,12 @@ export class Swarm {
 
   /** Enough is known to say that nobody has a chunk: the tracker and all peers named so far have answered, or the budget is spent. */
   isSettled(nowMs: number): boolean {
-    if (nowMs - this.#startedMs >= this.#init.settings.discoveryBudgetMs) return true
-    const hasTrackerSpoken = this.#tracker?.hasReported === true
-    return hasTrackerSpoken && this.#connecting.size === 0 && this.#candidates.size === 0
+    const { discoveryBudgetMs, trackerPatienceMs } = this.#init.settings
+    const ageMs = nowMs - this.#startedMs
+    const isTrackerPending = this.#isSeekingTracker || this.#tracker?.hasReported === false
+    if (isTrackerPending) return ageMs >= trackerPatienceMs
+    if (ageMs >= discoveryBudgetMs) return true
+    return this.#tracker !== undefined && this.#connecting.size === 0 && this.#candidates.size === 0
   }
 
   /** Peers may still turn up: a walk, a connection or the search for a tracker is under way. */

@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache'
-import type { AbortOptions, BlobRef, Clock, Digest, OriginRef, Random, Timer } from '../core/index.ts'
+import type { AbortOptions, BlobRef, Clock, Digest, OriginRef, Timer } from '../core/index.ts'
 import type { SupplyBusy } from '../exchange/index.ts'
 import { type Scheduler, TaskGroup } from '../scheduler/index.ts'
 import type { BlobDirectory, Seeder } from '../supply/index.ts'
@@ -22,7 +22,6 @@ export interface TrackerSeederComponents {
   readonly scheduler: Scheduler
   readonly directory: BlobDirectory
   readonly clock: Clock
-  readonly random: Random
   readonly logger: Logger
 }
 

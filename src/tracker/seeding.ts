@@ -1,4 +1,4 @@
-import { type AbortOptions, type BlobRef, type Clock, isAbort, type Random } from '../core/index.ts'
+import { type AbortOptions, type BlobRef, type Clock, isAbort } from '../core/index.ts'
 import type { SupplyBusy } from '../exchange/index.ts'
 import { type BlobHandle, TaskGroup } from '../scheduler/index.ts'
 import type { Logger } from '../telemetry/index.ts'
@@ -25,7 +25,6 @@ export interface SeededBlob {
 
 export interface SeedingComponents {
   readonly clock: Clock
-  readonly random: Random
   readonly logger: Logger
 }
 
@@ -111,8 +110,7 @@ export class Seeding {
   }
 
   #choose(peerId: string): number | undefined {
-    const { random } = this.#components
-    return chooseChunk(this.#candidatesFor(peerId), this.#blob.isComplete, random)
+    return chooseChunk(this.#candidatesFor(peerId), this.#blob.isComplete)
   }
 
   *#candidatesFor(peerId: string): Iterable<SeedCandidate> {

@@ -84,7 +84,7 @@ export class SimulatedNode {
     )
     this.seeder =
       role === 'tracker'
-        ? new TrackerSeeder({ scheduler: this.scheduler, directory, clock, random: cluster.random, logger })
+        ? new TrackerSeeder({ scheduler: this.scheduler, directory, clock, logger })
         : undefined
     this.supply = new Supply({
       store: this.store,

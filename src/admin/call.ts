@@ -1,0 +1,39 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { AbortOptions } from '../core/index.ts'
+import type { Metrics } from '../telemetry/index.ts'
+
+/** Whether something works, and if not why, in words for the operator. */
+export interface Health {
+  readonly isHealthy: boolean
+  readonly reasons: readonly string[]
+}
+
+export interface AdminPullOptions extends AbortOptions {
+  /** `os/architecture[/variant]`, when not the platform of this node is meant. */
+  readonly platform?: string | undefined
+}
+
+/** What the composition lends the admin server. */
+export interface AdminCallbacks {
+  /** The process as a whole works; the kubelet restarts it when not. */
+  live(): Health
+  /** Clients may be sent here. */
+  ready(): Health
+  /** A snapshot for people and tools; anything JSON can hold. */
+  status(): object | Promise<object>
+  /** Pulls an image ahead of its use; yields what has happened so far, and ends or throws. */
+  pull(reference: string, options: AdminPullOptions): AsyncIterable<object>
+}
+
+/** One request being answered. */
+export interface AdminCall {
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  readonly signal: AbortSignal
+}
+
+export interface EndpointComponents {
+  readonly callbacks: AdminCallbacks
+  readonly metrics: Metrics
+  readonly trustedHosts: readonly string[]
+}

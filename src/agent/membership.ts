@@ -1,0 +1,35 @@
+import type { AbortOptions, Digest, PeerRef } from '../core/index.ts'
+import type { Discovery } from '../discovery/index.ts'
+import type { ContentRouter } from '../scheduler/index.ts'
+
+export interface MembershipComponents {
+  readonly discovery: Discovery
+  /** Tells connected trackers; those that connect later ask for everything held. */
+  readonly announce: (digests: readonly Digest[]) => void
+}
+
+/** Says what this process holds, to the DHT and to the trackers at once, each blob once. */
+export class Membership implements ContentRouter {
+  readonly #components: MembershipComponents
+  readonly #said = new Set<Digest>()
+
+  constructor(components: MembershipComponents) {
+    this.#components = components
+  }
+
+  /** Says again what a former run left in the store. */
+  start(held: readonly Digest[]): void {
+    for (const digest of held) this.provide(digest)
+  }
+
+  provide(digest: Digest): void {
+    if (this.#said.has(digest)) return
+    this.#said.add(digest)
+    this.#components.discovery.provide(digest)
+    this.#components.announce([digest])
+  }
+
+  findPeers(digest: Digest, options: AbortOptions): AsyncIterable<PeerRef> {
+    return this.#components.discovery.findPeers(digest, options)
+  }
+}

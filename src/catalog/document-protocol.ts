@@ -1,0 +1,105 @@
+import type { Stream } from '@libp2p/interface'
+import { lpStream } from '@libp2p/utils'
+import { z } from 'zod'
+import { type AbortOptions, digestOf, parseDigest, ShoalError } from '../core/index.ts'
+import { isRepositoryName, isTag, MAX_MANIFEST_BYTES, normalizeNamespace } from '../oci/index.ts'
+import type { DocumentReply, DocumentRequest } from './ports.ts'
+
+/** One request and its reply per stream: a JSON frame each way, followed by the bytes of a manifest. */
+export const DOCUMENTS_PROTOCOL = '/shoal/documents/1.0.0'
+
+/** A repository name of 255 and a tag of 128 characters fit many times over. */
+const MAX_HEADER_BYTES = 4096
+
+/** The peer broke the document protocol. */
+export class DocumentProtocolError extends ShoalError {
+  constructor(message: string, cause?: unknown) {
+    super(message, { code: 'DOCUMENT_PROTOCOL', blame: 'peer', retryable: false, cause })
+  }
+}
+
+const digest = z.string().transform((text, context) => {
+  const parsed = parseDigest(text)
+  if (parsed !== undefined) return parsed
+  context.addIssue({ code: 'custom', message: 'not a sha256 digest' })
+  return z.NEVER
+})
+
+const origin = z.strictObject({
+  namespace: z.string().refine((text) => normalizeNamespace(text) !== undefined),
+  repository: z.string().refine(isRepositoryName),
+})
+
+const descriptor = z.strictObject({
+  digest,
+  mediaType: z.string().max(255),
+  sizeBytes: z.int().min(0).max(MAX_MANIFEST_BYTES),
+})
+
+const requestSchema = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('tag'), origin, tag: z.string().refine(isTag) }),
+  z.strictObject({ kind: z.literal('manifest'), origin, digest }),
+  z.strictObject({ kind: z.literal('public'), origin }),
+])
+
+const replySchema = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('tag'), descriptor, ageMs: z.number().min(0) }),
+  z.strictObject({ kind: z.literal('manifest'), descriptor }),
+  z.strictObject({ kind: z.literal('public'), isPublic: z.boolean() }),
+  z.strictObject({ kind: z.literal('none') }),
+])
+
+function parseHeader<T>(schema: z.ZodType<T>, bytes: Uint8Array): T {
+  try {
+    return schema.parse(JSON.parse(Buffer.from(bytes).toString('utf8')))
+  } catch (cause) {
+    throw new DocumentProtocolError('malformed document message', cause)
+  }
+}
+
+/** Parses a request frame; throws a DocumentProtocolError. */
+export function parseDocumentRequest(bytes: Uint8Array): DocumentRequest {
+  return parseHeader(requestSchema, bytes)
+}
+
+function frame(value: unknown): Uint8Array {
+  return Buffer.from(JSON.stringify(value))
+}
+
+/** Asks over a fresh stream; the reply is of the kind asked for or `none`, and a manifest in it has its digest. */
+export async function askOverStream(stream: Stream, request: DocumentRequest, options: AbortOptions): Promise<DocumentReply> {
+  const lp = lpStream(stream, { maxDataLength: MAX_MANIFEST_BYTES, maxBufferSize: MAX_MANIFEST_BYTES * 2 })
+  await lp.write(frame(request), abortable(options))
+  const reply = parseHeader(replySchema, (await lp.read(abortable(options))).subarray())
+  if (reply.kind === 'none') return reply
+  if (reply.kind !== request.kind) throw new DocumentProtocolError(`asked for ${request.kind}, got ${reply.kind}`)
+  if (reply.kind !== 'manifest') return reply
+  const bytes = Uint8Array.prototype.slice.call((await lp.read(abortable(options))).subarray())
+  const wanted = request.kind === 'manifest' ? request.digest : undefined
+  if (digestOf(bytes) !== wanted) throw new DocumentProtocolError('manifest does not have its digest')
+  return { kind: 'manifest', document: { digest: digestOf(bytes), mediaType: reply.descriptor.mediaType, bytes } }
+}
+
+/** Serves the one request of an inbound stream. */
+export async function answerOverStream(
+  stream: Stream,
+  answer: (request: DocumentRequest) => Promise<DocumentReply>,
+  options: AbortOptions,
+): Promise<void> {
+  const lp = lpStream(stream, { maxDataLength: MAX_HEADER_BYTES })
+  const request = parseDocumentRequest((await lp.read(abortable(options))).subarray())
+  const reply = await answer(request)
+  if (reply.kind !== 'manifest') {
+    await lp.write(frame(reply), abortable(options))
+  } else {
+    const { digest, mediaType, bytes } = reply.document
+    await lp.write(frame({ kind: 'manifest', descriptor: { digest, mediaType, sizeBytes: bytes.byteLength } }), abortable(options))
+    await lp.write(bytes, abortable(options))
+  }
+  await stream.close(abortable(options))
+}
+
+/** libp2p's options do not take an explicit undefined. */
+function abortable({ signal }: AbortOptions): { signal?: AbortSignal } {
+  return signal === undefined ? {} : { signal }
+}

@@ -1,0 +1,102 @@
+import type { BytesBySource, StatusView } from './status-view.ts'
+import {
+  bar,
+  type Column,
+  formatBytes,
+  formatDuration,
+  formatShare,
+  shorten,
+  table,
+  type Terminal,
+} from './terminal/index.ts'
+
+/** Layers shown before the rest is only counted; a node may hold thousands. */
+const MAX_LAYERS = 20
+
+/** Columns of a progress bar in the table of layers. */
+const BAR_WIDTH = 12
+
+/** The state of one agent as a page of text. */
+export function statusText(view: StatusView, terminal: Terminal): string {
+  return [
+    head(view, terminal),
+    sources(view.bytesBySource, terminal),
+    layers(view, terminal),
+    peers(view, terminal),
+  ].join('\n')
+}
+
+function head(view: StatusView, terminal: Terminal): string {
+  const zone = view.zone === '' ? '' : `, zone ${view.zone}`
+  const ready = view.ready.ok
+    ? terminal.paint('green', 'ready')
+    : `${terminal.paint('red', 'not ready')}: ${view.ready.reasons.join('; ')}`
+  const { usedBytes, quotaBytes, blobs } = view.store
+  return [
+    `${terminal.paint('bold', `${view.role} ${view.peerId}`)}${zone}, version ${view.version}, up ${formatDuration(view.uptimeSeconds)}, ${ready}`,
+    `store: ${blobs} layers, ${formatBytes(usedBytes)} of ${formatBytes(quotaBytes)} (${formatShare(usedBytes, quotaBytes)})`,
+    '',
+  ].join('\n')
+}
+
+/** Where the bytes that clients got came from, with shares. */
+export function sources(bytes: BytesBySource, terminal: Terminal): string {
+  const total = bytes.store + bytes.peers + bytes.tracker + bytes.origin
+  const rows = [
+    { name: 'this node', bytes: bytes.store },
+    { name: 'other agents', bytes: bytes.peers },
+    { name: 'trackers', bytes: bytes.tracker },
+    { name: 'origin registries', bytes: bytes.origin },
+  ]
+  return table(rows, [
+    { header: terminal.paint('dim', 'BYTES FROM'), value: (row) => row.name },
+    { header: '', value: (row) => formatBytes(row.bytes), align: 'right' },
+    { header: '', value: (row) => formatShare(row.bytes, total), align: 'right' },
+    { header: '', value: (row) => bar(total === 0 ? 0 : row.bytes / total, BAR_WIDTH) },
+  ])
+}
+
+function layers(view: StatusView, terminal: Terminal): string {
+  if (view.layers.length === 0) return 'no layers yet: they appear with the first pull\n'
+  const urgentFirst = view.layers.toSorted(
+    (a, b) => Number(b.state === 'downloading') - Number(a.state === 'downloading'),
+  )
+  const columns: Column<StatusView['layers'][number]>[] = [
+    { header: terminal.paint('dim', 'LAYER'), value: (layer) => shortDigest(layer.digest) },
+    { header: terminal.paint('dim', 'SIZE'), value: (layer) => formatBytes(layer.sizeBytes), align: 'right' },
+    { header: terminal.paint('dim', 'HELD'), value: (layer) => bar(heldShare(layer), BAR_WIDTH) },
+    {
+      header: '',
+      value: (layer) => (layer.isComplete ? '100 %' : formatShare(layer.heldBytes, layer.sizeBytes)),
+      align: 'right',
+    },
+    {
+      header: terminal.paint('dim', 'STATE'),
+      value: (layer) => (layer.state === 'downloading' ? terminal.paint('yellow', 'downloading') : 'idle'),
+    },
+    { header: terminal.paint('dim', 'READERS'), value: (layer) => String(layer.readers), align: 'right' },
+    { header: terminal.paint('dim', 'PEERS'), value: (layer) => String(layer.peers), align: 'right' },
+  ]
+  const hidden = urgentFirst.length - MAX_LAYERS
+  return table(urgentFirst.slice(0, MAX_LAYERS), columns) + (hidden > 0 ? `… and ${hidden} more\n` : '')
+}
+
+function peers(view: StatusView, terminal: Terminal): string {
+  if (view.peers.length === 0) return 'no peers: this node pulls from the registries alone\n'
+  return table(view.peers, [
+    { header: terminal.paint('dim', 'PEER'), value: (peer) => shorten(peer.id, 16) },
+    { header: terminal.paint('dim', 'ROLE'), value: (peer) => peer.role },
+    { header: terminal.paint('dim', 'ZONE'), value: (peer) => peer.zone || '-' },
+    { header: terminal.paint('dim', 'RECEIVED'), value: (peer) => formatBytes(peer.bytesIn), align: 'right' },
+    { header: terminal.paint('dim', 'SENT'), value: (peer) => formatBytes(peer.bytesOut), align: 'right' },
+  ])
+}
+
+function heldShare(layer: StatusView['layers'][number]): number {
+  return layer.sizeBytes === 0 ? 1 : layer.heldBytes / layer.sizeBytes
+}
+
+/** Twelve hex digits, as docker shows them. */
+export function shortDigest(digest: string): string {
+  return digest.replace(/^sha256:/, '').slice(0, 12)
+}

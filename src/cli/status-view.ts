@@ -1,0 +1,40 @@
+import { z } from 'zod'
+import { printable } from './terminal/index.ts'
+
+/** Text that others chose, made harmless to a terminal. */
+const text = z.string().max(4096).transform(printable)
+
+const bytes = z.number().nonnegative()
+
+/** Bytes by where they came from: the own store, other agents, trackers, origin registries. */
+export const bytesBySourceSchema = z.object({ store: bytes, peers: bytes, tracker: bytes, origin: bytes })
+
+/** What an agent says of itself at `GET /status`. Fields that are not known here are left alone: a newer agent may have more. */
+export const statusViewSchema = z.object({
+  peerId: text,
+  role: z.enum(['agent', 'tracker']),
+  version: text,
+  uptimeSeconds: z.number(),
+  zone: text,
+  ready: z.object({ ok: z.boolean(), reasons: z.array(text) }),
+  peers: z.array(
+    z.object({ id: text, role: z.enum(['agent', 'tracker']), zone: text, bytesIn: bytes, bytesOut: bytes }),
+  ),
+  layers: z.array(
+    z.object({
+      digest: text,
+      sizeBytes: bytes,
+      heldBytes: bytes,
+      isComplete: z.boolean(),
+      state: z.enum(['idle', 'downloading']),
+      readers: z.number(),
+      peers: z.number(),
+    }),
+  ),
+  bytesBySource: bytesBySourceSchema,
+  store: z.object({ usedBytes: bytes, quotaBytes: bytes, blobs: z.number() }),
+})
+
+export type StatusView = z.output<typeof statusViewSchema>
+
+export type BytesBySource = z.output<typeof bytesBySourceSchema>

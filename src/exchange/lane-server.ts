@@ -1,0 +1,193 @@
+import type { BlobRef, Clock, Timer } from '../core/index.ts'
+import type { Logger } from '../telemetry/index.ts'
+import { layoutOf } from './blob-layout.ts'
+import { withDeadline } from './deadline.ts'
+import { PeerClosedError, PeerProtocolError, PeerStalledError } from './errors.ts'
+import type { InboundHandler } from './inbound-lane.ts'
+import type { Lane } from './lane.ts'
+import type { ExchangeLimits } from './limits.ts'
+import { encodeMessage } from './message-encoder.ts'
+import type { ExchangeMessage, ServerMessage, WantMessage } from './messages.ts'
+import type { ExchangeMetrics } from './metrics.ts'
+import type { ChunkSupply, SuppliedChunk, SupplyBusy } from './ports.ts'
+import type { UploadSlot, UploadSlots } from './upload-slots.ts'
+
+export interface LaneServerComponents {
+  readonly supply: ChunkSupply
+  readonly slots: UploadSlots
+  readonly limits: ExchangeLimits
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly metrics: ExchangeMetrics
+}
+
+interface ChunkAnswer {
+  readonly message: Extract<ServerMessage, { kind: 'chunk' }>
+  readonly payload: Uint8Array
+}
+
+type SmallAnswer = Exclude<ServerMessage, { kind: 'chunk' }>
+
+/** A lane waits three times as long here as at its requester, so that the requester closes it first. */
+const IDLE_FACTOR = 3
+
+/** What a want of any chunk is told when nothing came up in time: ask again soon. */
+const NOTHING_YET_MS = 100
+
+/** The part of a requester's patience that a want of any chunk may wait here, so that the answer comes before it gives up. */
+const ANY_WAIT_SHARE = 0.8
+
+/** Serves the wants of one data lane, one at a time, each with exactly one answer. */
+export class LaneServer implements InboundHandler {
+  readonly #lane: Lane
+  readonly #components: LaneServerComponents
+  #serving: Promise<void> = Promise.resolve()
+  #cancelled: AbortController | undefined
+  #isSending = false
+  #idleTimer: Timer | undefined
+
+  constructor(lane: Lane, components: LaneServerComponents) {
+    this.#lane = lane
+    this.#components = components
+  }
+
+  /** Resolves when no want is being served; after `onClosed` it stays so. */
+  async finished(): Promise<void> {
+    await this.#serving
+  }
+
+  onMessage(message: ExchangeMessage): void {
+    if (message.kind === 'want') this.#onWant(message)
+    else if (message.kind === 'cancel') this.#onCancel()
+    else throw new PeerProtocolError(`a ${message.kind} on a data lane`)
+  }
+
+  onClosed(): void {
+    this.#idleTimer?.clear()
+    this.#cancelled?.abort(new PeerClosedError('the requester has left'))
+  }
+
+  #onWant(want: WantMessage): void {
+    if (this.#cancelled !== undefined) throw new PeerProtocolError('a want before the last one was answered')
+    const { chunk } = want
+    if (chunk !== 'any' && chunk >= layoutOf(want.ref).chunkCount)
+      throw new PeerProtocolError('a want of a chunk past the end')
+    this.#idleTimer?.clear()
+    this.#cancelled = new AbortController()
+    this.#serving = this.#serve(want, this.#cancelled.signal)
+  }
+
+  /** Once the chunk has begun to go out a cancel comes too late; after the answer it has crossed it. Both are fine. */
+  #onCancel(): void {
+    if (!this.#isSending) this.#cancelled?.abort(new DOMException('the want was cancelled', 'AbortError'))
+  }
+
+  async #serve(want: WantMessage, signal: AbortSignal): Promise<void> {
+    try {
+      await this.#answer(want, signal)
+    } catch (error) {
+      this.#fail(error, signal)
+    } finally {
+      this.#isSending = false
+      this.#cancelled = undefined
+      if (!this.#lane.isClosed) this.#waitForNext()
+    }
+  }
+
+  #fail(error: unknown, signal: AbortSignal): void {
+    if (this.#lane.isClosed) return
+    if (signal.aborted) return this.#reply({ kind: 'cancelled' })
+    this.#components.logger.warn({ err: error }, 'a chunk could not be served')
+    this.#reply({ kind: 'lacks' })
+  }
+
+  async #answer(want: WantMessage, signal: AbortSignal): Promise<void> {
+    if (want.chunk === 'any') return await this.#answerAny(want, signal)
+    const slot = await this.#components.slots.acquire({ urgency: want.urgency, signal })
+    if (!isSlot(slot)) return this.#replyBusy({ busyMs: slot.busyMs, alternates: this.#alternates(want.ref) })
+    try {
+      const found = await this.#read(want, this.#components.limits.readTimeoutMs, signal)
+      await this.#give(want, found, signal)
+    } finally {
+      slot.release()
+    }
+  }
+
+  /** Waits for a chunk first and for a slot then: a slot is not kept from others while there is nothing to send. */
+  async #answerAny(want: WantMessage, signal: AbortSignal): Promise<void> {
+    const found = await this.#read(want, this.#components.limits.anyResponseTimeoutMs * ANY_WAIT_SHARE, signal)
+    if (found === 'lacks' || !('chunk' in found)) return await this.#give(want, found, signal)
+    const slot = await this.#components.slots.acquire({ urgency: want.urgency, signal, isPatient: true })
+    if (!isSlot(slot)) return this.#replyBusy({ busyMs: slot.busyMs, alternates: this.#alternates(want.ref) })
+    try {
+      await this.#give(want, found, signal)
+    } finally {
+      slot.release()
+    }
+  }
+
+  async #read(
+    want: WantMessage,
+    timeoutMs: number,
+    signal: AbortSignal,
+  ): Promise<SuppliedChunk | 'lacks' | SupplyBusy> {
+    const late = new PeerStalledError('the supply took too long')
+    try {
+      return await withDeadline({ clock: this.#components.clock, timeoutMs, signal, makeError: () => late }, (inner) =>
+        this.#components.supply.read(this.#lane.peerId, want.ref, want.chunk, want.urgency, { signal: inner }),
+      )
+    } catch (error) {
+      if (error === late) return { busyMs: NOTHING_YET_MS, alternates: this.#alternates(want.ref) }
+      throw error
+    }
+  }
+
+  async #give(want: WantMessage, found: SuppliedChunk | 'lacks' | SupplyBusy, signal: AbortSignal): Promise<void> {
+    if (found === 'lacks') return this.#reply({ kind: 'lacks' })
+    if (!('chunk' in found)) return this.#replyBusy(found)
+    const payload = typeof found.bytes === 'function' ? await found.bytes({ signal }) : found.bytes
+    signal.throwIfAborted()
+    if (payload.byteLength !== layoutOf(want.ref).lengthOf(found.chunk)) {
+      throw new RangeError(`the supply gave ${payload.byteLength} bytes as chunk ${found.chunk}`)
+    }
+    await this.#send({ message: { kind: 'chunk', chunk: found.chunk, digest: found.digest }, payload })
+  }
+
+  async #send({ message, payload }: ChunkAnswer): Promise<void> {
+    const { clock, limits, metrics } = this.#components
+    const timeoutMs = limits.sendGraceMs + (payload.byteLength / limits.minSendBytesPerSecond) * 1000
+    const makeError = () => new PeerStalledError('the requester reads too slowly')
+    this.#isSending = true
+    try {
+      const header = encodeMessage(message)
+      await withDeadline({ clock, timeoutMs, makeError }, (signal) => this.#lane.send(header, payload, { signal }))
+    } catch (error) {
+      if (error instanceof PeerStalledError) metrics.failed(error)
+      this.#lane.abort(error instanceof Error ? error : new PeerClosedError('sending failed', error))
+      throw error
+    }
+    metrics.chunks.inc({ direction: 'sent' })
+  }
+
+  #replyBusy(busy: SupplyBusy): void {
+    this.#components.metrics.busy.inc({ direction: 'sent' })
+    this.#reply({ kind: 'busy', waitMs: busy.busyMs, alternates: busy.alternates })
+  }
+
+  #reply(message: SmallAnswer): void {
+    if (!this.#lane.isClosed) this.#lane.post(encodeMessage(message))
+  }
+
+  #alternates(ref: BlobRef) {
+    return this.#components.supply.alternates?.(this.#lane.peerId, ref) ?? []
+  }
+
+  #waitForNext(): void {
+    const { clock, limits } = this.#components
+    this.#idleTimer = clock.after(limits.laneIdleMs * IDLE_FACTOR, () => this.#lane.close())
+  }
+}
+
+function isSlot(slot: UploadSlot | { readonly busyMs: number }): slot is UploadSlot {
+  return 'release' in slot
+}

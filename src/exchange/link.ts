@@ -1,0 +1,107 @@
+import type { SignedChunkMap } from '../chunking/index.ts'
+import type { AbortOptions, BlobRef, Clock, Digest, OriginRef, PeerRole } from '../core/index.ts'
+import { layoutOf } from './blob-layout.ts'
+import { ControlClient } from './control-client.ts'
+import { PeerClosedError, type PeerProtocolError } from './errors.ts'
+import type { Following, FollowEvents, PeerLink, ReceivedChunk, RequestOptions } from './follow-events.ts'
+import type { Lane } from './lane.ts'
+import { LanePool } from './lane-pool.ts'
+import type { ExchangeLimits } from './limits.ts'
+import type { HelloMessage } from './messages.ts'
+import type { ExchangeMetrics } from './metrics.ts'
+
+export interface LinkInit {
+  readonly hello: HelloMessage
+  readonly maxLanes: number
+  readonly limits: ExchangeLimits
+  readonly clock: Clock
+  readonly metrics: ExchangeMetrics
+  /** Opens one more stream to the peer. */
+  readonly openLane: (options: AbortOptions) => Promise<Lane>
+  /** The link has ended; called once, with the reason unless the peer closed it in good order. */
+  readonly onClosed: (error: Error | undefined) => void
+}
+
+/** Our side of what we want of one peer: a control stream and the data lanes next to it. */
+export class Link implements PeerLink {
+  readonly id: string
+  readonly role: PeerRole
+  readonly zone: string
+  readonly #control: ControlClient
+  readonly #controlLane: Lane
+  readonly #pool: LanePool
+
+  private constructor(hello: HelloMessage, control: ControlClient, controlLane: Lane, pool: LanePool) {
+    this.id = controlLane.peerId
+    this.role = hello.role
+    this.zone = hello.zone
+    this.#control = control
+    this.#controlLane = controlLane
+    this.#pool = pool
+  }
+
+  /** Opens the control stream and exchanges hellos. */
+  static async open(init: LinkInit, options: AbortOptions): Promise<Link> {
+    const { limits, clock, metrics, openLane } = init
+    const lane = await openLane(options)
+    const onBreach = (error: PeerProtocolError) => lane.abort(error)
+    const pool = new LanePool({ maxLanes: init.maxLanes, limits, clock, metrics, openLane, onBreach })
+    const onClosed = (error: Error | undefined) => {
+      pool.close(error ?? new PeerClosedError('the peer closed its control stream'))
+      init.onClosed(error)
+    }
+    const control = new ControlClient({ lane, limits, clock, metrics, onClosed })
+    try {
+      return new Link(await control.greet(init.hello, options), control, lane, pool)
+    } catch (error) {
+      lane.abort(error instanceof Error ? error : new PeerClosedError('no hello', error))
+      throw error
+    }
+  }
+
+  get isClosed(): boolean {
+    return this.#controlLane.isClosed
+  }
+
+  get laneCount(): number {
+    return this.#pool.laneCount
+  }
+
+  follow(ref: BlobRef, origins: readonly OriginRef[], events: FollowEvents): Following {
+    const { chunkCount } = layoutOf(ref)
+    const leave = this.#control.follow(ref, origins, events)
+    return {
+      request: (chunk, options) => this.#request(ref, chunkCount, chunk, options),
+      requestMap: (options): Promise<SignedChunkMap | undefined> => this.#control.requestMap(ref, options),
+      close: leave,
+    }
+  }
+
+  /** Tells the peer what this process holds some of, or no longer holds any of. */
+  announce(digests: readonly Digest[], isHeld: boolean): void {
+    this.#control.announce(digests, isHeld)
+  }
+
+  close(): void {
+    this.#controlLane.close()
+  }
+
+  abort(error: Error): void {
+    this.#controlLane.abort(error)
+  }
+
+  async finished(): Promise<void> {
+    await this.#control.finished()
+    await this.#pool.finished()
+  }
+
+  async #request(
+    ref: BlobRef,
+    chunkCount: number,
+    chunk: number | 'any',
+    options: RequestOptions,
+  ): Promise<ReceivedChunk> {
+    if (chunk !== 'any' && !(chunk >= 0 && chunk < chunkCount)) throw new RangeError(`chunk ${chunk} of ${chunkCount}`)
+    return await this.#pool.request({ kind: 'want', ref, chunk, urgency: options.urgency ?? 'soon' }, options)
+  }
+}

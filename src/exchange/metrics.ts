@@ -1,0 +1,54 @@
+import { isAbort, ShoalError } from '../core/index.ts'
+import type { Metrics } from '../telemetry/index.ts'
+
+/** The numbers of the exchange; `sent` and `received` as this process sees it. */
+export type ExchangeMetrics = ReturnType<typeof exchangeMetrics>
+
+/** Declares the metrics of this module. */
+export function exchangeMetrics(metrics: Metrics) {
+  const bytes = metrics.counter({
+    name: 'shoal_exchange_transferred_bytes_total',
+    help: 'Bytes of frames to and from peers, before encryption.',
+    labels: ['direction'],
+  })
+  const errors = metrics.counter({
+    name: 'shoal_exchange_errors_total',
+    help: 'Requests to and streams with peers that failed, by error code.',
+    labels: ['code'],
+  })
+  return {
+    traffic: {
+      sent: (count: number) => bytes.inc({ direction: 'sent' }, count),
+      received: (count: number) => bytes.inc({ direction: 'received' }, count),
+    },
+    chunks: metrics.counter({
+      name: 'shoal_exchange_chunks_total',
+      help: 'Chunks sent to and received from peers.',
+      labels: ['direction'],
+    }),
+    busy: metrics.counter({
+      name: 'shoal_exchange_busy_total',
+      help: 'Wants that were answered by busy.',
+      labels: ['direction'],
+    }),
+    controlMessages: metrics.counter({
+      name: 'shoal_exchange_control_messages_total',
+      help: 'Messages on control streams.',
+      labels: ['direction'],
+    }),
+    /** Shows the number that `inUse` gives. */
+    watchUploadSlots(inUse: () => number): void {
+      const help = 'Chunks being sent to peers at this moment.'
+      metrics.gauge({ name: 'shoal_exchange_upload_slots_in_use', help }, (gauge) => gauge.set(inUse()))
+    },
+    bans: metrics.counter({
+      name: 'shoal_exchange_bans_total',
+      help: 'Times that a peer was banned for breaking the protocol.',
+    }),
+    /** Counts a failure under its code; aborts are none. */
+    failed(error: unknown): void {
+      if (isAbort(error)) return
+      errors.inc({ code: error instanceof ShoalError ? error.code : 'INTERNAL' })
+    },
+  }
+}

@@ -1,0 +1,38 @@
+import { LRUCache } from 'lru-cache'
+import type { StoreMetrics } from './metrics.ts'
+
+/** No chunk takes more than this share of the memory; larger ones are read in part, each time. */
+const MAX_SHARE = 1 / 8
+
+/** Whole chunks by their digest, the longest unused ones given up first. A digest never means other bytes, so nothing here is ever stale. */
+export class ChunkMemory {
+  readonly #chunks: LRUCache<string, Uint8Array> | undefined
+  readonly #metrics: StoreMetrics
+  readonly #maxChunkBytes: number
+
+  constructor(memoryBytes: number, metrics: StoreMetrics) {
+    this.#metrics = metrics
+    this.#maxChunkBytes = Math.floor(memoryBytes * MAX_SHARE)
+    if (memoryBytes < 1) return
+    this.#chunks = new LRUCache({ maxSize: memoryBytes, sizeCalculation: (bytes) => Math.max(1, bytes.byteLength) })
+  }
+
+  /** Whether a chunk of this size may be kept. */
+  fits(lengthBytes: number): boolean {
+    return lengthBytes <= this.#maxChunkBytes
+  }
+
+  get(digest: string): Uint8Array | undefined {
+    const bytes = this.#chunks?.get(digest)
+    this.#metrics.memoryLookups.inc({ outcome: bytes === undefined ? 'miss' : 'hit' })
+    return bytes
+  }
+
+  set(digest: string, bytes: Uint8Array): void {
+    this.#chunks?.set(digest, bytes)
+  }
+
+  clear(): void {
+    this.#chunks?.clear()
+  }
+}

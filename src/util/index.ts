@@ -1,0 +1,2 @@
+/** Helpers that know nothing of images or peers. Promise: small, pure of the domain, each tested. */
+export { SingleFlight } from './single-flight.ts'

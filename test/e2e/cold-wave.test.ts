@@ -1,0 +1,40 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { assertOk, ContainerLab, fetchThrough, pullThrough } from '../support/container-lab.ts'
+import { GREETING } from '../support/images.ts'
+import { withContainers } from '../support/requirements.ts'
+import { testScope } from '../support/scope.ts'
+
+/** One copy, and room for what two agents may ask for in the same moment. */
+const ONE_COPY = 1.05
+
+test('three containerds pull at once and the origin gives the image once', withContainers(120_000), async (t) => {
+  const lab = testScope(t).use(await ContainerLab.start({ image: 'medium', agents: 3, trackers: 1 }))
+  const nodes = await lab.addNodes()
+
+  const pulls = await Promise.all(nodes.map(async (node) => await pullThrough(node, lab.reference)))
+
+  pulls.forEach(assertOk)
+  for (const node of nodes) await lab.assertComplete(node)
+  await lab.assertOriginCopies(ONE_COPY)
+  for (const { containerd } of nodes)
+    assert.match(await containerd.run(lab.reference, lab.image.command), new RegExp(GREETING))
+
+  await t.test('an agent that joins later serves its containerd while the origin is gone', async () => {
+    const node = await lab.addNode(await lab.swarm.addAgent())
+    await lab.origin.stop()
+    assertOk(await fetchThrough(node, lab.digestReference))
+    await lab.assertComplete(node)
+  })
+})
+
+test('without a tracker the origin still gives the image once', withContainers(90_000), async (t) => {
+  const lab = testScope(t).use(await ContainerLab.start({ image: 'small', agents: 3, trackers: 0 }))
+  const nodes = await lab.addNodes()
+
+  const pulls = await Promise.all(nodes.map(async (node) => await fetchThrough(node, lab.reference)))
+
+  pulls.forEach(assertOk)
+  for (const node of nodes) await lab.assertComplete(node)
+  await lab.assertOriginCopies(ONE_COPY)
+})

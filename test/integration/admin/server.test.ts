@@ -1,0 +1,151 @@
+import assert from 'node:assert/strict'
+import { connect } from 'node:net'
+import { describe, test } from 'node:test'
+import { request } from 'undici'
+import { type AdminComponents, type AdminServer, startAdmin } from '../../../src/admin/index.ts'
+import { ShoalError } from '../../../src/core/index.ts'
+import { Metrics, silentLogger } from '../../../src/telemetry/index.ts'
+import { rawExchange, requestText } from '../../support/raw-http.ts'
+import { testScope } from '../../support/scope.ts'
+
+async function adminWith(
+  scope: AsyncDisposableStack,
+  components: Partial<AdminComponents> = {},
+): Promise<AdminServer & { readonly url: string }> {
+  const healthy = () => ({ isHealthy: true, reasons: [] })
+  const defaults = {
+    live: healthy,
+    ready: healthy,
+    status: () => ({ peers: 3 }),
+    metrics: new Metrics(),
+    logger: silentLogger(),
+  }
+  const pull = async function* (reference: string): AsyncGenerator<object> {
+    yield { type: 'resolved', reference }
+    yield { type: 'done' }
+  }
+  const server = await startAdmin({ port: 0 }, { pull, ...defaults, ...components })
+  scope.defer(async () => await server.stop())
+  return { ...server, url: `http://127.0.0.1:${server.port}` }
+}
+
+const TRUSTED = { 'x-shoal-admin': '1', 'content-type': 'application/json' }
+
+describe('reports', () => {
+  test('probes answer 200 or 503 with reasons', async (t) => {
+    const { url } = await adminWith(testScope(t), {
+      ready: () => ({ isHealthy: false, reasons: ['the store is being checked'] }),
+    })
+    const live = await request(`${url}/livez`)
+    assert.deepEqual([live.statusCode, await live.body.json()], [200, { ok: true, reasons: [] }])
+    const ready = await request(`${url}/readyz`)
+    assert.deepEqual(
+      [ready.statusCode, await ready.body.json()],
+      [503, { ok: false, reasons: ['the store is being checked'] }],
+    )
+  })
+
+  test('metrics and status are what the composition says', async (t) => {
+    const metrics = new Metrics()
+    metrics.counter({ name: 'shoal_test_total', help: 'A test.' }).inc(2)
+    const { url } = await adminWith(testScope(t), { metrics })
+    const text = await request(`${url}/metrics`)
+    assert.match(String(text.headers['content-type']), /^text\/plain/)
+    assert.match(await text.body.text(), /shoal_test_total 2/)
+    const status = await request(`${url}/status?pretty`)
+    assert.deepEqual(await status.body.json(), { peers: 3 })
+  })
+
+  test('a report that fails is a 500 without its reason', async (t) => {
+    const { url } = await adminWith(testScope(t), { status: () => Promise.reject(new Error('secret')) })
+    const response = await request(`${url}/status`)
+    assert.equal(response.statusCode, 500)
+    assert.doesNotMatch(await response.body.text(), /secret/)
+  })
+
+  test('anything else is 404 with the list of endpoints as plain text', async (t) => {
+    const { url, host } = await adminWith(testScope(t))
+    assert.equal(host, '127.0.0.1')
+    for (const path of ['/', '/pull', '/debug/<script>']) {
+      const response = await request(`${url}${path}`)
+      assert.equal(response.statusCode, 404)
+      const text = await response.body.text()
+      assert.match(text, /GET \/livez[\s\S]*POST \/pull/)
+      assert.doesNotMatch(text, /</)
+    }
+  })
+})
+
+describe('pulls', () => {
+  test('are told line by line, with the platform passed on', async (t) => {
+    const seen: unknown[] = []
+    const pull: AdminComponents['pull'] = async function* (reference, { platform }) {
+      seen.push(reference, platform)
+      yield { type: 'resolved' }
+      yield { type: 'done' }
+    }
+    const { url } = await adminWith(testScope(t), { pull })
+    const body = JSON.stringify({ reference: 'registry.test/lib/app:v1', platform: 'linux/arm64' })
+    const response = await request(`${url}/pull`, { method: 'POST', headers: TRUSTED, body })
+    assert.equal(response.headers['content-type'], 'application/x-ndjson')
+    assert.equal(await response.body.text(), '{"type":"resolved"}\n{"type":"done"}\n')
+    assert.deepEqual(seen, ['registry.test/lib/app:v1', 'linux/arm64'])
+  })
+
+  test('that fail say so in the last line', async (t) => {
+    const pull = async function* (): AsyncGenerator<object> {
+      yield { type: 'resolved' }
+      throw new ShoalError('the origin is down', { code: 'ORIGIN_UNREACHABLE', blame: 'origin', retryable: true })
+    }
+    const { url } = await adminWith(testScope(t), { pull })
+    const response = await request(`${url}/pull`, { method: 'POST', headers: TRUSTED, body: '{"reference":"nginx"}' })
+    const lines = (await response.body.text())
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as unknown)
+    assert.deepEqual(lines[1], { type: 'error', code: 'ORIGIN_UNREACHABLE', message: 'the origin is down' })
+  })
+
+  test('are ended by hanging up', async (t) => {
+    const ended = Promise.withResolvers<void>()
+    const pull: AdminComponents['pull'] = async function* (_reference, { signal }) {
+      yield { type: 'resolved' }
+      await new Promise<void>((resolve) => signal?.addEventListener('abort', () => resolve(), { once: true }))
+      ended.resolve()
+    }
+    const { port } = await adminWith(testScope(t), { pull })
+    const socket = connect(port, '127.0.0.1')
+    socket.write(
+      `POST /pull HTTP/1.1\r\nHost: localhost\r\nx-shoal-admin: 1\r\nContent-Length: 21\r\n\r\n{"reference":"nginx"}`,
+    )
+    await new Promise((resolve) => socket.once('data', resolve))
+    socket.destroy()
+    await ended.promise
+  })
+
+  test('are refused without the header, by a strange name, too large, or for what is no reference', async (t) => {
+    const { url, port } = await adminWith(testScope(t))
+    const post = async (headers: Readonly<Record<string, string>>, body: string): Promise<number> => {
+      const response = await request(`${url}/pull`, { method: 'POST', headers, body })
+      await response.body.dump()
+      return response.statusCode
+    }
+    assert.equal(await post({}, '{"reference":"nginx"}'), 403)
+    assert.equal(await post(TRUSTED, 'x'.repeat(5000)), 413)
+    for (const body of [
+      '',
+      'nginx',
+      '{}',
+      '{"reference":"BAD NAME"}',
+      '{"reference":7}',
+      '{"reference":"nginx","platform":"?"}',
+    ]) {
+      assert.equal(await post(TRUSTED, body), 400, body)
+    }
+    const rebound = await rawExchange(
+      port,
+      requestText('POST /pull', { ...TRUSTED, Host: `evil.test:${port}`, 'Content-Length': '0' }),
+    )
+    assert.equal(rebound.status, 403)
+  })
+})

@@ -1,0 +1,88 @@
+/**
+ * `npm test [-- WORD ...]`: runs the test files whose path contains every word (`npm test -- unit store`). As root on
+ * Debian it first installs the real clients and registries that the end-to-end tests drive.
+ */
+import { readdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { run } from 'node:test'
+import { spec } from 'node:test/reporters'
+import { fileURLToPath } from 'node:url'
+import { installPackages, isDebian } from './support/debian-packages.ts'
+import { containerObstacle, isRoot, missingPackages } from './support/requirements.ts'
+import { SuiteTimes } from './support/suite-times.ts'
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url))
+
+/** Quick ones first, so that a simple mistake shows early. */
+const SUITES = ['unit', 'property', 'conformance', 'integration', 'simulation', 'e2e']
+
+/** Longest that one test may take that sets no limit of its own. */
+const TEST_TIMEOUT_MS = 60_000
+
+/** Longest that everything may take before it counts as hung; more than twice what it needs on two cores. */
+const TOTAL_TIMEOUT_MS = 20 * 60_000
+
+/** Bounds the life of each test file's process. */
+const FILE_DEADLINE = fileURLToPath(new URL('support/file-deadline.ts', import.meta.url))
+
+/** Test files at the same time: what a machine with two cores bears without upsetting the tests of deadlines. */
+const CONCURRENCY = 2
+
+/** The runner's totals begin with this diagnostic; the times of the suites are printed in front of it. */
+const TOTALS_BEGIN = /^tests \d+$/
+
+async function testFiles(suite: string, words: readonly string[]): Promise<readonly string[]> {
+  const files = await readdir(join(ROOT, 'test', suite), { recursive: true }).catch(() => [])
+  return files
+    .filter((file) => file.endsWith('.test.ts'))
+    .map((file) => join('test', suite, file))
+    .filter((file) => words.every((word) => file.includes(word)))
+    .toSorted()
+}
+
+/** Installs what the tests with real programs need; says so, since it may take a minute. */
+async function prepareContainers(): Promise<void> {
+  const missing = missingPackages()
+  if (missing.length === 0 || !isRoot() || !isDebian()) return
+  console.log(`installing Debian packages for the end-to-end tests: ${missing.join(' ')}`)
+  const problem = await installPackages(missing)
+  if (problem !== undefined) console.log(`could not install them: ${problem}`)
+}
+
+/** Runs the files and prints the runner's own report; whether all passed. */
+async function runFiles(files: readonly string[]): Promise<boolean> {
+  const times = new SuiteTimes(files)
+  const report = new spec()
+  report.pipe(process.stdout)
+  let isFine = false
+  const paths = files.map((file) => join(ROOT, file))
+  const events = run({
+    files: paths,
+    cwd: ROOT,
+    concurrency: CONCURRENCY,
+    timeout: TEST_TIMEOUT_MS,
+    signal: AbortSignal.timeout(TOTAL_TIMEOUT_MS),
+    execArgv: [...process.execArgv, '--import', FILE_DEADLINE],
+  })
+  for await (const event of events) {
+    if (event.type === 'test:diagnostic' && TOTALS_BEGIN.test(event.data.message)) report.push(times.table())
+    if (event.type === 'test:summary') {
+      if (event.data.file === undefined) isFine = event.data.success
+      else times.finished(event.data.file.slice(ROOT.length), event.data.counts, event.data.duration_ms)
+    }
+    report.write(event)
+  }
+  report.end()
+  return isFine
+}
+
+const words = process.argv.slice(2)
+const files = (await Promise.all(SUITES.map(async (suite) => await testFiles(suite, words)))).flat()
+const drivesContainers = files.some((file) => file.startsWith('test/e2e/'))
+if (drivesContainers) await prepareContainers()
+const isFine = files.length > 0 && (await runFiles(files))
+const obstacle = drivesContainers ? containerObstacle() : undefined
+if (obstacle !== undefined)
+  console.log(`\nSKIPPED: every test with real containerd, docker-registry and skopeo (${obstacle})`)
+if (files.length === 0) console.log(`no test file has all of these words in its path: ${words.join(' ')}`)
+process.exitCode = isFine ? 0 : 1

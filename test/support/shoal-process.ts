@@ -1,0 +1,95 @@
+import { mkdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { stringify } from 'yaml'
+import { Child } from './processes.ts'
+
+/** The command as an administrator runs it. */
+export const SHOAL = fileURLToPath(new URL('../../src/shoal', import.meta.url))
+
+/** Loading the network stack takes a second of CPU; several processes start at once on two cores. */
+const START_TIMEOUT_MS = 30_000
+
+const STATUS_TIMEOUT_MS = 5_000
+
+/** The line that a process logs when it serves. */
+const STARTED = /"msg":"started"/
+
+/** Settings as the configuration file has them, laid over those of the harness section by section. */
+export type Settings = Readonly<Record<string, unknown>>
+
+export interface ShoalInit {
+  readonly role: 'agent' | 'tracker'
+  readonly name: string
+  /** Folder of this process: configuration and data. */
+  readonly folder: string
+  readonly settings: Settings
+}
+
+/** Bytes that a process took from each kind of source for its clients. */
+export interface BytesBySource {
+  readonly store: number
+  readonly peers: number
+  readonly tracker: number
+  readonly origin: number
+}
+
+interface StartedLine {
+  readonly peerId: string
+  readonly p2p: readonly string[]
+  readonly mirror?: readonly string[]
+  readonly admin: string
+}
+
+/** One agent or tracker in a process of its own, with every address chosen by the system. */
+export class ShoalProcess implements AsyncDisposable {
+  readonly name: string
+  readonly peerId: string
+  /** Multiaddrs that end in the PeerId. */
+  readonly addresses: readonly string[]
+  /** `http://127.0.0.1:PORT` of the mirror; a tracker has none. */
+  readonly mirrorUrl: string
+  readonly adminUrl: string
+  readonly child: Child
+
+  private constructor(name: string, child: Child, started: StartedLine) {
+    this.name = name
+    this.child = child
+    this.peerId = started.peerId
+    this.addresses = started.p2p.map((address) => withPeerId(address, started.peerId))
+    this.mirrorUrl = `http://${started.mirror?.[0] ?? 'none'}`
+    this.adminUrl = `http://${started.admin}`
+  }
+
+  static async start(init: ShoalInit): Promise<ShoalProcess> {
+    const configFile = join(init.folder, 'config.yaml')
+    await mkdir(init.folder, { recursive: true })
+    await writeFile(configFile, stringify(init.settings))
+    const child = await Child.start({ name: init.name, command: SHOAL, args: [init.role, '--config', configFile] })
+    try {
+      const line = await child.waitForLine(STARTED, { timeoutMs: START_TIMEOUT_MS })
+      return new ShoalProcess(init.name, child, JSON.parse(line) as StartedLine)
+    } catch (error) {
+      await child.stop()
+      throw error
+    }
+  }
+
+  /** The status document of the admin server. */
+  async status(): Promise<{ readonly bytesBySource: BytesBySource }> {
+    const answer = await fetch(`${this.adminUrl}/status`, {
+      headers: { accept: 'application/json' },
+      signal: AbortSignal.timeout(STATUS_TIMEOUT_MS),
+    })
+    if (!answer.ok) throw new Error(`${this.name} answers ${answer.status} when asked for its status`)
+    return (await answer.json()) as { readonly bytesBySource: BytesBySource }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.child.stop()
+  }
+}
+
+function withPeerId(address: string, peerId: string): string {
+  return address.includes('/p2p/') ? address : `${address}/p2p/${peerId}`
+}

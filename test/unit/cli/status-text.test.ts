@@ -1,0 +1,43 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { statusText } from '../../../src/cli/status-text.ts'
+import { statusViewSchema } from '../../../src/cli/status-view.ts'
+import { RecordedTerminal } from '../../support/recorded-terminal.ts'
+import { statusDocument } from '../../support/status-document.ts'
+
+function shown(changes: object = {}): string {
+  return statusText(statusViewSchema.parse({ ...statusDocument(), ...changes }), new RecordedTerminal())
+}
+
+describe('the status page', () => {
+  it('shows readiness, shares, layers with bars, and peers', () => {
+    const text = shown()
+    assert.match(text, /^agent 12D3KooW\S+, zone z1, version 0\.1\.0, up 1 h 2 min, ready\n/)
+    assert.match(text, /store: 2 layers, 1\.00 GB of 10\.0 GB \(10 %\)/)
+    assert.match(text, /other agents +750 MB +75 %/)
+    assert.match(text, /b{12} +2\.00 MB +██████░░░░░░ +50 % +downloading +1 +3/)
+    assert.match(text, /12D3KooW…\S+ +tracker +- +250 MB +1\.00 MB/)
+  })
+
+  it('puts layers on their way before those at rest', () => {
+    const text = shown()
+    assert.ok(text.indexOf('b'.repeat(12)) < text.indexOf('a'.repeat(12)))
+  })
+
+  it('says why an agent is not ready and what is missing', () => {
+    const text = shown({ ready: { ok: false, reasons: ['no peers yet'] }, peers: [], layers: [] })
+    assert.match(text, /not ready: no peers yet/)
+    assert.match(text, /no layers yet/)
+    assert.match(text, /pulls from the registries alone/)
+  })
+
+  it('counts layers beyond the first twenty', () => {
+    const [layer] = statusDocument().layers
+    assert.match(shown({ layers: Array(30).fill(layer) }), /… and 10 more/)
+  })
+
+  it('obeys nothing that a peer has put into its names', () => {
+    const peers = [{ id: '\u001b[2Jevil', role: 'agent', zone: '\u001b]0;x\u0007', bytesIn: 0, bytesOut: 0 }]
+    assert.ok(!shown({ peers }).includes('\u001b'))
+  })
+})
