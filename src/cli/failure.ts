@@ -5,7 +5,8 @@ import type { Terminal } from './terminal/index.ts'
 
 /** What to try next, by the code of the error: its class may belong to a module that this command did not need to load. */
 const HINTS: Readonly<Record<string, string>> = {
-  ADMIN_UNREACHABLE: 'is it running? Start it with: shoal agent. If it listens elsewhere: --admin URL or SHOAL_ADMIN_URL',
+  ADMIN_UNREACHABLE:
+    'is it running? Start it with: shoal agent. If it listens elsewhere: --admin URL or SHOAL_ADMIN_URL',
   CONFIG_INVALID: 'see all settings with: shoal config --reference',
   CONTAINERD_EDITED: 'nothing was changed; --force overwrites what was edited',
   INVALID_CLUSTER_KEY: 'create one with: shoal keygen --cluster-key FILE',

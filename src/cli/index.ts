@@ -5,4 +5,3 @@
  * The only importer of commander and close-with-grace; owns no state but the process itself.
  */
 export { runCli } from './program.ts'
-export { type StatusView, statusViewSchema } from './status-view.ts'

@@ -9,7 +9,7 @@ import type { CommandContext } from './context.ts'
 import { EXIT } from './exit-code.ts'
 import { reportFailure } from './failure.ts'
 import { processTerminal, type Terminal } from './terminal/index.ts'
-import { readVersion } from './version.ts'
+import { version } from './version.ts'
 
 export interface CliComponents {
   readonly terminal?: Terminal
@@ -35,7 +35,7 @@ function createProgram(context: CommandContext): Command {
     .description(
       'Takes the layers of container images from the other nodes of the cluster instead of the registry. One agent runs on each node as a registry mirror for containerd; while it is down, containerd goes to the registry by itself.',
     )
-    .version(readVersion(), '-V, --version', 'print the version')
+    .version(version, '-V, --version', 'print the version')
     .addHelpText(
       'after',
       `

@@ -6,19 +6,15 @@ const text = z.string().max(4096).transform(printable)
 
 const bytes = z.number().nonnegative()
 
-/** A failure as every endpoint of the admin server tells it. */
+/** How the admin server says why it refuses a request. */
 export const adminErrorSchema = z.object({ error: z.object({ message: text }) })
 
-const stepSchema = z.discriminatedUnion('type', [
+/** What an agent tells of a pull it was asked for, one event a line. */
+export const pullEventSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('resolved'), reference: text, digest: text, layers: z.number(), sizeBytes: bytes }),
   z.object({ type: z.literal('layer'), digest: text, sizeBytes: bytes, heldBytes: bytes, isComplete: z.boolean() }),
   z.object({ type: z.literal('done'), seconds: z.number().nonnegative(), bytesBySource: bytesBySourceSchema }),
-])
-
-/** What an agent tells of a pull it was asked for, one event a line. */
-export const pullEventSchema = z.union([
-  stepSchema,
-  adminErrorSchema.transform(({ error }) => ({ type: 'error' as const, message: error.message })),
+  z.object({ type: z.literal('error'), message: text }),
 ])
 
 export type PullEvent = z.output<typeof pullEventSchema>

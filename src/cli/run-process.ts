@@ -1,17 +1,9 @@
 import closeWithGrace from 'close-with-grace'
+import type { RunningProcess } from '../agent/index.ts'
 import { type Config, warningsFor } from '../config/index.ts'
-import { createLogger, Metrics } from '../telemetry/index.ts'
+import type { Logger, Metrics } from '../telemetry/index.ts'
 import type { Terminal } from './terminal/index.ts'
-import { readVersion } from './version.ts'
-
-/** The part of a running agent or tracker that the command needs. */
-interface Running {
-  readonly peerId: string
-  /** Addresses as they came out, `host:port`; ports may have been chosen by the system. */
-  readonly mirrorAddresses: readonly string[]
-  readonly adminAddress: string
-  stop(): Promise<void>
-}
+import { version } from './version.ts'
 
 /** Beyond the time that transfers get to finish: closing listeners, peers and files takes this long at the most. */
 const CLOSING_MS = 5_000
@@ -21,6 +13,7 @@ const CLOSING_MS = 5_000
  * A crash stops it in the same way and exits with 1. Resolves once it is up; the process then lives by its sockets.
  */
 export async function runProcess(config: Config, terminal: Terminal): Promise<void> {
+  const { createLogger, Metrics } = await import('../telemetry/index.ts')
   const logger = await createLogger({ ...config.log, name: 'shoal' })
   for (const warning of warningsFor(config)) logger.warn(warning)
   const starting = start(config, { logger, metrics: new Metrics() })
@@ -50,16 +43,16 @@ export async function runProcess(config: Config, terminal: Terminal): Promise<vo
 /** libp2p and all that come with the agent are loaded only when there is one to run. */
 async function start(
   config: Config,
-  components: { logger: Awaited<ReturnType<typeof createLogger>>; metrics: Metrics },
-): Promise<Running> {
+  components: { readonly logger: Logger; readonly metrics: Metrics },
+): Promise<RunningProcess> {
   const { startAgent, startTracker } = await import('../agent/index.ts')
   return config.role === 'agent' ? await startAgent(config, components) : await startTracker(config, components)
 }
 
-function summary(config: Config, { peerId, mirrorAddresses, adminAddress }: Running): string {
+function summary(config: Config, { peerId, mirrorAddresses, adminAddress }: RunningProcess): string {
   const mirrors = mirrorAddresses.map((address) => `http://${address}`)
   const lines = [
-    `shoal ${config.role} ${readVersion()} is up`,
+    `shoal ${config.role} ${version} is up`,
     `  PeerId  ${peerId}`,
     ...(config.role === 'agent' ? [`  mirror  ${mirrors.join(' ')}`] : []),
     `  admin   http://${adminAddress}`,

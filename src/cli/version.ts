@@ -1,10 +1,4 @@
-import { readFileSync } from 'node:fs'
-import { z } from 'zod'
+import packageJson from '../../package.json' with { type: 'json' }
 
-const packageSchema = z.object({ version: z.string() })
-
-/** The version in package.json. */
-export function readVersion(): string {
-  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8')
-  return packageSchema.parse(JSON.parse(text)).version
-}
+/** The version of this package. */
+export const version: string = packageJson.version

@@ -9,7 +9,7 @@ export type { Config, MirrorConfig, P2pConfig, RegistryConfig, TimeoutsConfig } 
 export { formatDuration, parseDuration } from './duration.ts'
 export { ConfigError, type ConfigProblem } from './errors.ts'
 export type { ConfigSources } from './gather.ts'
-export { formatListenAddress, isLoopback, type ListenAddress, parseListenAddress } from './listen-address.ts'
+export { formatListenAddress, type ListenAddress, parseListenAddress } from './listen-address.ts'
 export { loadConfig } from './load.ts'
 export { printConfig } from './print.ts'
 export { configReference, type SettingReference } from './reference.ts'

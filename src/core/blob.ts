@@ -11,3 +11,9 @@ export interface OriginRef {
   readonly namespace: string
   readonly repository: string
 }
+
+/** A place at an origin together with a right to read there, to be used for whoever gave it and for nothing else. */
+export interface OriginGrant extends OriginRef {
+  /** The value of an Authorization header, as a client sent it; secret. */
+  readonly authorization?: string | undefined
+}

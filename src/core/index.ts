@@ -3,7 +3,7 @@
  * Promise: pure values and functions; no input or output, no state.
  */
 export type { AbortOptions } from './abort.ts'
-export type { BlobRef, OriginRef } from './blob.ts'
+export type { BlobRef, OriginGrant, OriginRef } from './blob.ts'
 export { type Clock, type Random, systemClock, type Timer } from './clock.ts'
 export {
   type Digest,

@@ -10,6 +10,7 @@ export type DiscoveryNode = Pick<
   | 'connectedPeers'
   | 'addressesOf'
   | 'isBanned'
+  | 'lookAround'
   | 'protect'
   | 'onPeerConnected'
   | 'onPeerDisconnected'

@@ -6,6 +6,7 @@ import { DeadProviders } from './dead-providers.ts'
 import type { DiscoveryNode } from './discovery-node.ts'
 import { InvalidBootstrapAddressError } from './errors.ts'
 import { type DiscoveryMetrics, discoveryMetrics } from './metrics.ts'
+import { Neighbourhood } from './neighbourhood.ts'
 import { PeerCache } from './peer-cache.ts'
 import { ProvideQueue } from './provide-queue.ts'
 import { ProviderSearch } from './provider-search.ts'
@@ -36,6 +37,7 @@ export class Discovery {
   readonly #provides: ProvideQueue
   readonly #search: ProviderSearch
   readonly #rejoiner: Rejoiner
+  readonly #neighbourhood: Neighbourhood
   readonly #links = new Map<string, BootstrapLink>()
   #unsubscribe: Array<() => void> = []
   #forgetting: Promise<void> = Promise.resolve()
@@ -53,6 +55,7 @@ export class Discovery {
     this.#dead = new DeadProviders(clock)
     this.#provides = new ProvideQueue({ ...shared, records: node.providers })
     this.#search = new ProviderSearch({ ...shared, dead: this.#dead })
+    this.#neighbourhood = new Neighbourhood(shared)
     this.#rejoiner = new Rejoiner({ ...shared, cache: this.#cache })
     for (const peer of bootstrapPeers(init.bootstrapAddresses)) {
       if (peer.id !== node.peerId) this.#links.set(peer.id, new BootstrapLink(peer, shared))
@@ -69,6 +72,7 @@ export class Discovery {
     this.#countPeers()
     for (const link of this.#links.values()) link.start()
     this.#rejoiner.start()
+    this.#neighbourhood.start()
   }
 
   /** Ends all walks, provides and dials, and writes down who was connected. To be called before the node stops. */
@@ -76,7 +80,8 @@ export class Discovery {
     for (const unsubscribe of this.#unsubscribe) unsubscribe()
     this.#unsubscribe = []
     const links = [...this.#links.values()].map((link) => link.stop())
-    await Promise.all([...links, this.#search.stop(), this.#provides.stop(), this.#rejoiner.stop(), this.#forgetting])
+    const parts = [this.#search, this.#provides, this.#neighbourhood, this.#rejoiner].map((part) => part.stop())
+    await Promise.all([...links, ...parts, this.#forgetting])
   }
 
   /** Says that this agent has some of `digest`; returns at once, the work is done later and repeated. */
@@ -116,6 +121,7 @@ export class Discovery {
     this.#countPeers()
     this.#links.get(peerId)?.onConnected()
     this.#rejoiner.onConnected()
+    this.#neighbourhood.onConnected()
     this.#provides.onConnected()
   }
 
@@ -123,6 +129,7 @@ export class Discovery {
     this.#countPeers()
     this.#links.get(peerId)?.onDisconnected()
     this.#rejoiner.onDisconnected()
+    this.#neighbourhood.onDisconnected()
   }
 
   #countPeers(): void {

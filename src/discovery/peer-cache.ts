@@ -108,7 +108,9 @@ export class PeerCache {
 
   /** Up to `count` peers for which `isWanted` holds: at random among the better half, so that not all agents call the same ones. */
   pick(count: number, isWanted: (peerId: string) => boolean): PeerRef[] {
-    const wanted = [...this.#peers].filter(([id]) => isWanted(id)).sort(([, a], [, b]) => b.lastSeenMs - a.lastSeenMs)
+    const wanted = [...this.#peers]
+      .filter(([id]) => isWanted(id))
+      .toSorted(([, a], [, b]) => b.lastSeenMs - a.lastSeenMs)
     const pool = wanted.slice(0, Math.max(count, Math.ceil(wanted.length / 2)))
     const picked: PeerRef[] = []
     while (picked.length < count && pool.length > 0) {
@@ -141,7 +143,7 @@ export class PeerCache {
 
   #trim(): void {
     if (this.#peers.size <= MAX_CACHED_PEERS) return
-    const oldestFirst = [...this.#peers].sort(([, a], [, b]) => a.lastSeenMs - b.lastSeenMs)
+    const oldestFirst = [...this.#peers].toSorted(([, a], [, b]) => a.lastSeenMs - b.lastSeenMs)
     for (const [id] of oldestFirst.slice(0, this.#peers.size - MAX_CACHED_PEERS)) this.#peers.delete(id)
   }
 }

@@ -87,11 +87,13 @@ export class Rejoiner {
     if (this.#round !== undefined || this.#stopping.signal.aborted) return
     const { cache, node } = this.#components
     const isWanted = (peerId: string): boolean => peerId !== node.peerId && !node.isConnected(peerId)
-    const calls = cache.pick(PEERS_PER_ROUND, isWanted).map((peer) => this.#call(peer))
-    this.#round = Promise.all(calls).then(() => {
-      this.#round = undefined
-      if (this.#isAlone()) this.#wait()
-    })
+    this.#round = this.#callAll(cache.pick(PEERS_PER_ROUND, isWanted))
+  }
+
+  async #callAll(peers: readonly PeerRef[]): Promise<void> {
+    await Promise.all(peers.map((peer) => this.#call(peer)))
+    this.#round = undefined
+    if (this.#isAlone()) this.#wait()
   }
 
   async #call(peer: PeerRef): Promise<void> {

@@ -1,5 +1,5 @@
 import { Bitfield, decodeSignedChunkMap, MAX_MAP_BYTES, type SignedChunkMap } from '../chunking/index.ts'
-import { type AbortOptions, type BlobRef, type Clock, type Digest, type OriginRef, ShoalError } from '../core/index.ts'
+import { type AbortOptions, type BlobRef, type Clock, type Digest, type OriginGrant, ShoalError } from '../core/index.ts'
 import { layoutOf } from './blob-layout.ts'
 import { withDeadline } from './deadline.ts'
 import { PeerClosedError, PeerProtocolError, PeerStalledError } from './errors.ts'
@@ -70,7 +70,7 @@ export class ControlClient implements LaneSink {
   }
 
   /** Follows a blob; returns how to stop. On a stream that has ended `events` hears so in a later turn. */
-  follow(ref: BlobRef, origins: readonly OriginRef[], events: FollowEvents): () => void {
+  follow(ref: BlobRef, origins: readonly OriginGrant[], events: FollowEvents): () => void {
     if (this.#init.lane.isClosed) {
       queueMicrotask(() => events.onClosed())
       return () => undefined

@@ -1,4 +1,4 @@
-import type { BlobRef, Clock, Digest, OriginRef, PeerRole } from '../core/index.ts'
+import type { BlobRef, Clock, Digest, OriginGrant, PeerRole } from '../core/index.ts'
 import type { Logger } from '../telemetry/index.ts'
 import { PeerClosedError, PeerProtocolError } from './errors.ts'
 import type { InboundHandler } from './inbound-lane.ts'
@@ -77,7 +77,7 @@ export class ControlServer implements InboundHandler {
     this.#outbox.post(this.#hello)
   }
 
-  #onFollow(id: number, ref: BlobRef, origins: readonly OriginRef[]): void {
+  #onFollow(id: number, ref: BlobRef, origins: readonly OriginGrant[]): void {
     if (this.#follows.has(id)) throw new PeerProtocolError(`follow ${id} is taken`)
     if (this.#follows.size >= this.#components.limits.maxFollowsPerPeer)
       return this.#outbox.post({ kind: 'gone', follow: id })
@@ -90,7 +90,7 @@ export class ControlServer implements InboundHandler {
     this.#inOrder(() => this.#subscribe(follow, ref, origins))
   }
 
-  async #subscribe(follow: PublishedFollow, ref: BlobRef, origins: readonly OriginRef[]): Promise<void> {
+  async #subscribe(follow: PublishedFollow, ref: BlobRef, origins: readonly OriginGrant[]): Promise<void> {
     try {
       const peer = await this.#remotePeer()
       if (follow.isEnded) return

@@ -1,5 +1,5 @@
 import type { SignedChunkMap } from '../chunking/index.ts'
-import type { AbortOptions, BlobRef, OriginRef, PeerRef, PeerRole } from '../core/index.ts'
+import type { AbortOptions, BlobRef, OriginGrant, PeerRef, PeerRole } from '../core/index.ts'
 import type { Urgency } from './messages.ts'
 
 /** What one peer says about one blob, from the moment it is followed. */
@@ -47,7 +47,7 @@ export interface PeerLink {
   readonly role: PeerRole
   readonly zone: string
   readonly isClosed: boolean
-  follow(ref: BlobRef, origins: readonly OriginRef[], events: FollowEvents): Following
+  follow(ref: BlobRef, origins: readonly OriginGrant[], events: FollowEvents): Following
   /** Ends the control stream and all lanes; everything followed hears `onClosed`. */
   close(): void
 }

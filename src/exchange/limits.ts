@@ -22,6 +22,9 @@ export const MAX_ADDRESS_CHARS = 144
 /** Characters of a PeerId, zone, namespace or repository: the distribution specification stops at 255 for host and repository together. */
 export const MAX_NAME_CHARS = 256
 
+/** Longest bearer token passed on: the largest registries' tokens take some 4,000 characters. */
+export const MAX_AUTHORIZATION_CHARS = 8_192
+
 /** Places one blob is said to be at; the first that answers is enough. */
 export const MAX_ORIGINS_PER_FOLLOW = 16
 

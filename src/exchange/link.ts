@@ -1,5 +1,5 @@
 import type { SignedChunkMap } from '../chunking/index.ts'
-import type { AbortOptions, BlobRef, Clock, Digest, OriginRef, PeerRole } from '../core/index.ts'
+import type { AbortOptions, BlobRef, Clock, Digest, OriginGrant, PeerRole } from '../core/index.ts'
 import { layoutOf } from './blob-layout.ts'
 import { ControlClient } from './control-client.ts'
 import { PeerClosedError, type PeerProtocolError } from './errors.ts'
@@ -67,7 +67,7 @@ export class Link implements PeerLink {
     return this.#pool.laneCount
   }
 
-  follow(ref: BlobRef, origins: readonly OriginRef[], events: FollowEvents): Following {
+  follow(ref: BlobRef, origins: readonly OriginGrant[], events: FollowEvents): Following {
     const { chunkCount } = layoutOf(ref)
     const leave = this.#control.follow(ref, origins, events)
     return {

@@ -24,6 +24,7 @@ import {
   MAX_BUSY_WAIT_MS,
   MAX_HAVE_CHUNKS,
   MAX_NAME_CHARS,
+  MAX_AUTHORIZATION_CHARS,
   MAX_ORIGINS_PER_FOLLOW,
   MAX_PEERS_PER_MESSAGE,
 } from './limits.ts'
@@ -91,10 +92,11 @@ function helloOf(hello: Hello): ExchangeMessage {
 
 function followOf(follow: Follow): ExchangeMessage {
   atMost(MAX_ORIGINS_PER_FOLLOW, follow.origins.length, 'origins of one blob')
-  const origins = follow.origins.map(({ namespace, repository }) => {
+  const origins = follow.origins.map(({ namespace, repository, authorization }) => {
     atMost(MAX_NAME_CHARS, namespace.length, 'characters in a namespace')
     atMost(MAX_NAME_CHARS, repository.length, 'characters in a repository')
-    return { namespace, repository }
+    atMost(MAX_AUTHORIZATION_CHARS, authorization.length, 'characters in an authorization')
+    return authorization === '' ? { namespace, repository } : { namespace, repository, authorization }
   })
   return { kind: 'follow', follow: follow.follow, ref: blobRefOf(follow.blob), origins }
 }

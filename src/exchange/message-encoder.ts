@@ -1,5 +1,5 @@
 import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf'
-import { digestBytes, type PeerRef } from '../core/index.ts'
+import { digestBytes, type OriginGrant, type PeerRef } from '../core/index.ts'
 import { MessageSchema, Role, Urgency as WireUrgency } from './exchange_pb.ts'
 import { MAX_ADDRESS_CHARS, MAX_ADDRESSES_PER_PEER, MAX_PEERS_PER_MESSAGE } from './limits.ts'
 import type { ExchangeMessage, Urgency } from './messages.ts'
@@ -25,7 +25,7 @@ function bodyOf(message: ExchangeMessage): WireBody {
     case 'follow':
       return {
         case: 'follow',
-        value: { follow: message.follow, blob: wireBlob(message), origins: [...message.origins] },
+        value: { follow: message.follow, blob: wireBlob(message), origins: message.origins.map(wireOrigin) },
       }
     case 'unfollow':
       return { case: 'unfollow', value: { follow: message.follow } }
@@ -73,6 +73,10 @@ function laneBodyOf(message: LaneMessage): WireBody {
     case 'cancelled':
       return { case: message.kind, value: {} }
   }
+}
+
+function wireOrigin({ namespace, repository, authorization = '' }: OriginGrant) {
+  return { namespace, repository, authorization }
 }
 
 function wireBlob(message: Extract<ExchangeMessage, { kind: 'follow' | 'want' }>) {

@@ -1,4 +1,4 @@
-import type { BlobRef, Digest, OriginRef, PeerRef, PeerRole } from '../core/index.ts'
+import type { BlobRef, Digest, OriginGrant, PeerRef, PeerRole } from '../core/index.ts'
 
 /** How much a want is in a hurry: a reader waits for it, it is in the window in front of a reader, or it completes a blob in the background. */
 export type Urgency = 'now' | 'soon' | 'later'
@@ -14,7 +14,7 @@ export interface HelloMessage {
 /** What a follower says on its control stream. `follow` and `request` are numbers it chose; answers carry them. */
 export type FollowerMessage =
   | HelloMessage
-  | { readonly kind: 'follow'; readonly follow: number; readonly ref: BlobRef; readonly origins: readonly OriginRef[] }
+  | { readonly kind: 'follow'; readonly follow: number; readonly ref: BlobRef; readonly origins: readonly OriginGrant[] }
   | { readonly kind: 'unfollow'; readonly follow: number }
   | { readonly kind: 'announce'; readonly isHeld: boolean; readonly digests: readonly Digest[] }
   | { readonly kind: 'mapRequest'; readonly request: number; readonly digest: Digest }

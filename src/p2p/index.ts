@@ -35,14 +35,8 @@ export {
   saveIdentity,
   signerOf,
 } from './identity.ts'
+export { createP2pNode } from './libp2p-node.ts'
 export type { RecordLife } from './libp2p-options.ts'
-export {
-  createP2pNode,
-  type P2pNode,
-  type P2pNodeComponents,
-  type P2pNodeInit,
-  type StreamHandler,
-  type StreamLimits,
-} from './p2p-node.ts'
+export type { P2pNode, P2pNodeComponents, P2pNodeInit, StreamHandler, StreamLimits } from './p2p-node.ts'
 export { isPeerId, parsePeerAddress } from './peer-address.ts'
 export type { ProviderRecords } from './provider-records.ts'

@@ -24,9 +24,6 @@ const DHT_BUCKET_SIZE = 8
 /** Parallel requests and disjoint paths of a query, as measured together with the bucket size. */
 const DHT_ALPHA = 3
 
-/** First look at our own neighbourhood; soon, since a fresh agent is asked to find layers at once. */
-const INITIAL_SELF_QUERY_MS = 200
-
 /** Within an hour a dead agent's records are gone. The option called `providers.provideValidity` does nothing. */
 const RECORD_VALIDITY_MS = 60 * MINUTE_MS
 
@@ -175,7 +172,6 @@ function createDht(recordLife: RecordLife): ReturnType<typeof kadDHT> {
     kBucketSize: DHT_BUCKET_SIZE,
     alpha: DHT_ALPHA,
     disjointPaths: DHT_ALPHA,
-    initialQuerySelfInterval: INITIAL_SELF_QUERY_MS,
     reprovide: {
       concurrency: REPROVIDE_CONCURRENCY,
       validity: recordLife.validityMs,

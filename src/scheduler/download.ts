@@ -57,6 +57,7 @@ export class Download {
   readonly #fetched = new Set<number>()
   readonly #writing = new Set<number>()
   #blob: StoredBlob
+  #access: OriginAccess
   #isPlanned = false
   #isTicking = false
   #verifying: Promise<void> | undefined
@@ -71,6 +72,7 @@ export class Download {
     const { settings } = init
     this.ref = blob.ref
     this.#blob = blob
+    this.#access = init.access
     this.#init = init
     this.#components = components
     this.#events = events
@@ -82,7 +84,7 @@ export class Download {
     if (blob.map !== undefined) this.#trust.offerMap(blob.map)
     this.#hedges = new HedgeBudget(settings.hedgeShare)
     this.swarm = new Swarm(
-      { selfId: init.selfId, ref: this.ref, chunkCount: blob.layout.chunkCount, access: init.access, settings },
+      { selfId: init.selfId, ref: this.ref, chunkCount: blob.layout.chunkCount, access: () => this.#access, settings },
       components,
       {
         gained: (peer, chunks, digests) => this.#gained(peer, chunks, digests),
@@ -91,7 +93,7 @@ export class Download {
       },
     )
     this.#fetcher = new Fetcher(
-      { ref: this.ref, layout: blob.layout, access: init.access, settings },
+      { ref: this.ref, layout: blob.layout, access: () => this.#access, settings },
       { board: this.#board, trust: this.#trust, budget: components.budget, origin: components.origin, clock: components.clock, hash: components.hash },
       {
         accept: async (chunk, bytes, digest, source) => await this.#accept(chunk, bytes, digest, source),
@@ -155,6 +157,11 @@ export class Download {
 
   get isActive(): boolean {
     return this.#demands.size > 0 && !this.#blob.isComplete
+  }
+
+  /** A client that came later may have a right that is still good when the first one's has expired. */
+  renewAccess(access: OriginAccess): void {
+    if (access.authorization !== undefined || this.#access.origins.length === 0) this.#access = access
   }
 
   /** Adds a reader's demand. */
@@ -253,7 +260,7 @@ export class Download {
       agents: this.swarm.agents,
       duty: this.swarm.duty(nowMs),
       isSettled: this.swarm.isSettled(nowMs),
-      mayReadOrigin: this.#init.access.origins.length > 0 && nowMs >= this.#originRestUntilMs,
+      mayReadOrigin: this.#access.origins.length > 0 && nowMs >= this.#originRestUntilMs,
       originReads: this.#fetcher.originReads,
       // A download with nothing in flight always gets one slot, or a full budget would starve it.
       freeSlots: Math.min(settings.inFlightPerDownload - inFlight, Math.max(affordable, inFlight === 0 ? 1 : 0)),
@@ -383,7 +390,7 @@ export class Download {
   #failIfExhausted(): void {
     if (this.#waiters.isEmpty || this.#fetcher.inFlight > 0) return
     const nowMs = this.#components.clock.now()
-    const hasOrigin = this.#init.access.origins.length > 0
+    const hasOrigin = this.#access.origins.length > 0
     if (hasOrigin && this.#originError === undefined) return
     if (!this.swarm.isSettled(nowMs) || this.swarm.isSearching || this.swarm.duty(nowMs) !== undefined) return
     if (hasOrigin && nowMs >= this.#originRestUntilMs) return

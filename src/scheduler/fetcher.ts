@@ -19,7 +19,7 @@ const FAILURE_REST_MS = 1_000
 export interface FetcherInit {
   readonly ref: BlobRef
   readonly layout: ChunkLayout
-  readonly access: OriginAccess
+  readonly access: () => OriginAccess
   readonly settings: SchedulerSettings
 }
 
@@ -184,12 +184,12 @@ export class Fetcher {
   }
 
   async #streamOrigin(attempts: readonly Attempt[], signal: AbortSignal): Promise<void> {
-    const { layout, ref, access } = this.#init
+    const { layout, ref } = this.#init
     const [first, last] = [attempts[0], attempts.at(-1)]
     if (first === undefined || last === undefined) return
     const range = { start: layout.offsetOf(first.chunk), end: layout.offsetOf(last.chunk) + layout.lengthOf(last.chunk) }
     const chunks = new ChunkAssembler(layout, first.chunk)
-    for await (const piece of this.#components.origin.readBlob(ref, access, range, { signal })) {
+    for await (const piece of this.#components.origin.readBlob(ref, this.#init.access(), range, { signal })) {
       for (const { chunk, bytes } of chunks.push(piece)) {
         await this.#acceptFromOrigin(chunk, bytes)
         const attempt = attempts[chunk - first.chunk]

@@ -1,5 +1,5 @@
 import type { ChunkLayout, SignedChunkMap } from '../chunking/index.ts'
-import type { AbortOptions, BlobRef, Digest, OriginRef, PeerRef, PeerRole } from '../core/index.ts'
+import type { AbortOptions, BlobRef, Digest, OriginGrant, OriginRef, PeerRef, PeerRole } from '../core/index.ts'
 
 /**
  * What the scheduler needs of the rest of the agent. The store, the exchange, discovery and the origin client satisfy
@@ -69,7 +69,8 @@ export interface Following {
 export interface PeerLink {
   readonly id: string
   readonly role: PeerRole
-  follow(ref: BlobRef, origins: readonly OriginRef[], events: FollowEvents): Following
+  /** Begins to follow `ref`. Where it may be had, and with whose rights, is for a tracker, which fetches on our behalf. */
+  follow(ref: BlobRef, origins: readonly OriginGrant[], events: FollowEvents): Following
 }
 
 export interface PeerNetwork {
@@ -91,7 +92,7 @@ export interface ContentRouter {
 /** Where and with whose rights the origin may be asked for a blob. */
 export interface OriginAccess {
   readonly origins: readonly OriginRef[]
-  /** The client's own Authorization header, passed on when it had one. */
+  /** The client's own Authorization header, passed on when it had one; belongs to the first of `origins`. */
   readonly authorization?: string | undefined
 }
 

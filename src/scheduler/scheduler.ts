@@ -75,6 +75,7 @@ export class Scheduler {
       throw new ShoalError('the scheduler is stopping', { code: 'STOPPING', blame: 'local', retryable: true })
     }
     const entry = this.#entries.get(ref.digest) ?? (await this.#opened(ref, access))
+    entry.download.renewAccess(access)
     entry.handles++
     entry.idleTimer?.clear()
     entry.idleTimer = undefined

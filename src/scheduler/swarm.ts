@@ -1,4 +1,4 @@
-import { type BlobRef, type Clock, isAbort, type PeerRef } from '../core/index.ts'
+import { type BlobRef, type Clock, isAbort, type OriginGrant, type PeerRef } from '../core/index.ts'
 import type { Logger } from '../telemetry/index.ts'
 import { rankByRendezvous } from './origin-duty.ts'
 import { PeerState } from './peer-state.ts'
@@ -26,7 +26,8 @@ export interface SwarmInit {
   readonly selfId: string
   readonly ref: BlobRef
   readonly chunkCount: number
-  readonly access: OriginAccess
+  /** Where the blob is to be had, and the latest client's right to it. */
+  readonly access: () => OriginAccess
   readonly settings: SchedulerSettings
 }
 
@@ -228,12 +229,13 @@ export class Swarm {
   }
 
   #follow(link: PeerLink, role: 'agent' | 'tracker', onLeft: () => void): PeerState {
-    const { chunkCount, ref, access } = this.#init
+    const { chunkCount, ref } = this.#init
+    const access = this.#init.access()
     // Events may come before `follow` returns, so the state is made first and handed its `Following` afterwards.
     let state: PeerState | undefined
     const early: ((peer: PeerState) => void)[] = []
     const whenReady = (act: (peer: PeerState) => void) => (state === undefined ? early.push(act) : act(state))
-    const following: Following = link.follow(ref, access.origins, {
+    const following: Following = link.follow(ref, role === 'tracker' ? grantsOf(access) : access.origins, {
       onBitfield: (bits) => whenReady((peer) => this.#onBitfield(peer, bits)),
       onHave: (chunks, digests) => whenReady((peer) => this.#onHave(peer, chunks, digests)),
       onPeers: (peers) => whenReady(() => this.#onPeers(peers)),
@@ -270,4 +272,11 @@ export class Swarm {
   #onPeers(peers: readonly PeerRef[]): void {
     for (const peer of peers) this.add(peer)
   }
+}
+
+/** What a tracker may fetch with in our client's name: a bearer token is short-lived and for one repository, a password is neither. */
+function grantsOf({ origins, authorization }: OriginAccess): readonly OriginGrant[] {
+  const [first, ...others] = origins
+  if (first === undefined || !/^bearer /i.test(authorization ?? '')) return origins
+  return [{ ...first, authorization }, ...others]
 }

@@ -1,4 +1,4 @@
-import type { AbortOptions, BlobRef, Digest, OriginRef } from '../core/index.ts'
+import type { AbortOptions, BlobRef, Digest, OriginGrant } from '../core/index.ts'
 import type { SupplyBusy } from '../exchange/index.ts'
 import type { StoredBlob } from '../scheduler/index.ts'
 
@@ -12,7 +12,7 @@ export interface SupplyStore {
 /** A tracker's willingness to fetch what nobody has. An agent has none. */
 export interface Seeder {
   /** Peers of `ref` want it; from where it could be fetched is remembered. */
-  noteWanted(ref: BlobRef, origins: readonly OriginRef[]): void
+  noteWanted(ref: BlobRef, origins: readonly OriginGrant[]): void
   /** The number of a held chunk that is best for `peerId` to have, waiting for one if need be. */
   take(peerId: string, ref: BlobRef, options: AbortOptions): Promise<number | 'lacks' | SupplyBusy>
   /** Fetches `chunk` ahead of everything else; false when it cannot be had. */

@@ -5,7 +5,7 @@ import {
   type Clock,
   type Digest,
   isAbort,
-  type OriginRef,
+  type OriginGrant,
   type PeerRef,
   type Timer,
 } from '../core/index.ts'
@@ -69,7 +69,7 @@ export class Supply implements ChunkSupply {
     this.#publications.clear()
   }
 
-  follow(peer: RemotePeer, ref: BlobRef, origins: readonly OriginRef[], publisher: Publisher): Subscription | undefined {
+  follow(peer: RemotePeer, ref: BlobRef, origins: readonly OriginGrant[], publisher: Publisher): Subscription | undefined {
     const { directory, scheduler, seeder } = this.#components
     if (!this.#isKnown(ref)) return undefined
     if (peer.role === 'agent') directory.note(peer, ref.digest)

@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache'
-import type { AbortOptions, BlobRef, Clock, Digest, OriginRef, Timer } from '../core/index.ts'
+import type { AbortOptions, BlobRef, Clock, Digest, OriginGrant, Timer } from '../core/index.ts'
 import type { SupplyBusy } from '../exchange/index.ts'
-import { type Scheduler, TaskGroup } from '../scheduler/index.ts'
+import { type OriginAccess, type Scheduler, TaskGroup } from '../scheduler/index.ts'
 import type { BlobDirectory, Seeder } from '../supply/index.ts'
 import type { Logger } from '../telemetry/index.ts'
 import { type SeededBlob, Seeding } from './seeding.ts'
@@ -33,7 +33,7 @@ interface Entry {
 /** Fetches each asked-for blob from the origin once for the whole cluster. Owns the seedings under way and where each blob can be had. */
 export class TrackerSeeder implements Seeder {
   readonly #components: TrackerSeederComponents
-  readonly #origins = new LRUCache<Digest, readonly OriginRef[]>({ max: MAX_REMEMBERED })
+  readonly #origins = new LRUCache<Digest, readonly OriginGrant[]>({ max: MAX_REMEMBERED })
   readonly #entries = new Map<Digest, Entry>()
   readonly #tasks = new TaskGroup()
   readonly #unlisten: () => void
@@ -57,12 +57,12 @@ export class TrackerSeeder implements Seeder {
     await Promise.allSettled(entries.map(async ({ seeding }) => await (await seeding).close()))
   }
 
-  noteWanted(ref: BlobRef, origins: readonly OriginRef[]): void {
+  noteWanted(ref: BlobRef, origins: readonly OriginGrant[]): void {
     const known = this.#origins.get(ref.digest) ?? []
-    const isNew = (origin: OriginRef) =>
-      !known.some((other) => other.namespace === origin.namespace && other.repository === origin.repository)
-    const merged = [...known, ...origins.filter(isNew)].slice(0, MAX_ORIGINS)
-    if (merged.length > 0) this.#origins.set(ref.digest, merged)
+    const merged = mergeGrants(origins, known).slice(0, MAX_ORIGINS)
+    if (merged.length === 0) return
+    this.#origins.set(ref.digest, merged)
+    this.#components.scheduler.find(ref.digest)?.renewAccess(accessOf(merged))
   }
 
   async take(peerId: string, ref: BlobRef, options: AbortOptions): Promise<number | 'lacks' | SupplyBusy> {
@@ -97,7 +97,7 @@ export class TrackerSeeder implements Seeder {
   async #open(ref: BlobRef): Promise<Seeding> {
     const { scheduler, directory } = this.#components
     const origins = this.#origins.get(ref.digest) ?? []
-    const handle = await scheduler.open(ref, { origins }, { signal: this.#tasks.signal })
+    const handle = await scheduler.open(ref, accessOf(origins), { signal: this.#tasks.signal })
     const swarm = scheduler.find(ref.digest)?.swarm
     for (const peer of directory.sample(ref.digest, '', FOLLOWED_BACK)) swarm?.add(peer)
     return new Seeding(ref, this.#watch(ref), handle, this.#components)
@@ -124,4 +124,23 @@ export class TrackerSeeder implements Seeder {
       this.#tasks.run(async () => await (await entry.seeding).close())
     })
   }
+}
+
+/** Both lists without repetition: what came last first, but places with a right to read before those without. */
+function mergeGrants(latest: readonly OriginGrant[], known: readonly OriginGrant[]): OriginGrant[] {
+  const all = [...latest, ...known]
+  const ranked = [...all.filter(hasRight), ...all.filter((grant) => !hasRight(grant))]
+  return ranked.filter((grant, index) => ranked.findIndex((other) => isSamePlace(other, grant)) === index)
+}
+
+function hasRight({ authorization }: OriginGrant): boolean {
+  return authorization !== undefined
+}
+
+function isSamePlace(a: OriginGrant, b: OriginGrant): boolean {
+  return a.namespace === b.namespace && a.repository === b.repository
+}
+
+function accessOf(grants: readonly OriginGrant[]): OriginAccess {
+  return { origins: grants, authorization: grants[0]?.authorization }
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { configureContainerd, restoreContainerd, showContainerd } from '../../src/containerd/index.ts'
 import { parseHosts, withMirror, withoutMirror } from '../../src/containerd/hosts-file.ts'
 import { CertsDir, type Entry } from '../support/certs-dir.ts'

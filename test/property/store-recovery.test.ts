@@ -1,13 +1,12 @@
 import assert from 'node:assert/strict'
-import { mkdtemp, open, readdir, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { open, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { digestOf, ShoalError } from '../../src/core/index.ts'
 import type { OpenBlob, Store } from '../../src/store/index.ts'
 import { FaultyFileSystem } from '../support/faulty-file-system.ts'
-import { fill, openStore, patternBlob, type TestBlob } from '../support/store-lab.ts'
+import { fill, inMemoryFolder, openStore, patternBlob, type TestBlob } from '../support/store-lab.ts'
 
 const BLOBS = [patternBlob([1, 2, 3], 10), patternBlob([2, 3, 7, 3], 64), patternBlob([7, 1], 20)]
 
@@ -81,7 +80,7 @@ interface Cut {
 }
 
 async function operationsOf(scenario: readonly Step[]): Promise<number> {
-  return await inFolder(async (dir) => {
+  return await inMemoryFolder(async (dir) => {
     const files = new FaultyFileSystem()
     const store = await openStore({ dir, files })
     await play(store, scenario)
@@ -91,7 +90,7 @@ async function operationsOf(scenario: readonly Step[]): Promise<number> {
 }
 
 async function cutAndRecover(scenario: readonly Step[], cut: Cut): Promise<void> {
-  await inFolder(async (dir) => {
+  await inMemoryFolder(async (dir) => {
     const files = new FaultyFileSystem()
     files.cutAt(cut.number, cut.isTorn)
     const promised = await playUntilCut(dir, files, scenario)
@@ -216,14 +215,5 @@ async function zeroUnsealed(dir: string, at: number, length: number): Promise<vo
     const { size } = await file.stat()
     if (at < size) await file.write(Buffer.alloc(Math.min(length, size - at)), 0, undefined, at)
     await file.close()
-  }
-}
-
-async function inFolder<T>(work: (dir: string) => Promise<T>): Promise<T> {
-  const dir = await mkdtemp(join(tmpdir(), 'shoal-cut-'))
-  try {
-    return await work(dir)
-  } finally {
-    await rm(dir, { recursive: true, force: true })
   }
 }

@@ -12,6 +12,7 @@ export class FakeDiscoveryNode implements DiscoveryNode {
   readonly banned = new Set<string>()
   /** PeerIds in the order in which they were dialled. */
   readonly dials: string[] = []
+  lookCount = 0
   readonly #connected = new Set<string>()
   readonly #onConnected = new Set<Listener>()
   readonly #onDisconnected = new Set<Listener>()
@@ -53,6 +54,10 @@ export class FakeDiscoveryNode implements DiscoveryNode {
   }
 
   async protect(): Promise<void> {}
+
+  async lookAround(): Promise<void> {
+    this.lookCount++
+  }
 
   onPeerConnected(listener: Listener): () => void {
     this.#onConnected.add(listener)

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -71,6 +72,16 @@ export async function storeFolder(context: { after(fn: () => Promise<void>): voi
   const dir = await mkdtemp(join(tmpdir(), 'shoal-store-'))
   context.after(() => rm(dir, { recursive: true, force: true }))
   return dir
+}
+
+/** Runs `work` in a folder of its own, in memory where the system has such a place: for tests of order, not of the disk. */
+export async function inMemoryFolder<T>(work: (dir: string) => Promise<T>): Promise<T> {
+  const dir = await mkdtemp(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'shoal-store-'))
+  try {
+    return await work(dir)
+  } finally {
+    await rm(dir, { recursive: true, force: true })
+  }
 }
 
 export type StoreLabInit = Partial<StoreInit> & Partial<StoreComponents> & { readonly dir: string }

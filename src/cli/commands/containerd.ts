@@ -1,10 +1,5 @@
 import { Command } from 'commander'
-import {
-  type ContainerdAction,
-  configureContainerd,
-  restoreContainerd,
-  showContainerd,
-} from '../../containerd/index.ts'
+import type { ContainerdAction } from '../../containerd/index.ts'
 import { containerdReportText } from '../containerd-text.ts'
 import type { CommandContext } from '../context.ts'
 import { EXIT } from '../exit-code.ts'
@@ -48,6 +43,7 @@ function configureCommand(context: CommandContext): Command {
       '\nExamples:\n  shoal containerd configure --dry-run\n  shoal containerd configure --registry docker.io registry.example:5000',
     )
     .action(async (options: ChangeOptions & { mirror: string; registry?: string[] }) => {
+      const { configureContainerd } = await import('../../containerd/index.ts')
       using interrupt = onInterrupt()
       const actions = await configureContainerd(
         {
@@ -74,6 +70,7 @@ function restoreCommand(context: CommandContext): Command {
     .option('--force', 'also over files that were edited since, losing the edits')
     .option('--dry-run', 'only say what would be done')
     .action(async (options: ChangeOptions) => {
+      const { restoreContainerd } = await import('../../containerd/index.ts')
       using interrupt = onInterrupt()
       const init = { certsDir: options.certsDir, isForced: options.force, isDryRun: options.dryRun }
       const actions = await restoreContainerd(init, interrupt)
@@ -92,6 +89,7 @@ function showCommand(context: CommandContext): Command {
       "also check containerd's own configuration, usually /etc/containerd/config.toml",
     )
     .action(async (options: FolderOptions & { containerdConfig?: string }) => {
+      const { showContainerd } = await import('../../containerd/index.ts')
       using interrupt = onInterrupt()
       const report = await showContainerd(
         { certsDir: options.certsDir, containerdConfigFile: options.containerdConfig },

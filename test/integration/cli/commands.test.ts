@@ -51,7 +51,7 @@ describe('the shoal command', () => {
     ])
     assert.deepEqual(
       results.map(({ code, out }) => [code, out]),
-      Array(4).fill([2, '']),
+      results.map(() => [2, '']),
     )
     assert.match(results[0]?.err ?? '', /Did you mean status\?/)
     assert.match(results[1]?.err ?? '', /--zone/)
@@ -189,7 +189,7 @@ describe('shoal pull', () => {
       await fakeAdmin((request, response) => {
         request.on(
           'data',
-          (bytes: Buffer) => (asked += `${request.method} ${request.headers['x-shoal-admin']} ${bytes}`),
+          (bytes: Buffer) => (asked += [request.method, request.headers['x-shoal-admin'], bytes].join(' ')),
         )
         request.on('end', () => response.end(events.map((event) => `${JSON.stringify(event)}\n`).join('')))
       }),
@@ -207,7 +207,7 @@ describe('shoal pull', () => {
   it('ends with 1 and the reason of the agent when that fails or hangs up', async (test) => {
     const scope = testScope(test)
     const failing = scope.use(
-      await fakeAdmin((_, response) => response.end('{"error":{"code":"X","message":"no such image"}}\n')),
+      await fakeAdmin((_, response) => response.end('{"type":"error","code":"X","message":"no such image"}\n')),
     )
     const refusing = scope.use(
       await fakeAdmin((_, response) => response.writeHead(403).end('{"error":{"code":"X","message":"not allowed"}}')),

@@ -36,14 +36,14 @@ class Member implements AsyncDisposable {
     await eventually(async () => {
       const ids = new Set<string>()
       for await (const { id } of this.node.providers.findProviders(digest)) if (id !== this.node.peerId) ids.add(id)
-      return [...ids].sort().join() === [...expected].sort().join()
+      return [...ids].toSorted().join() === [...expected].toSorted().join()
     }, 15_000)
   }
 
   /** Resolves once `expected` are on record, if discovery finds them too. */
   async finds(digest: Digest, expected: readonly string[]): Promise<void> {
     await this.untilOnRecord(digest, expected)
-    assert.deepEqual((await this.find(digest)).sort(), [...expected].sort())
+    assert.deepEqual((await this.find(digest)).toSorted(), [...expected].toSorted())
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -125,15 +125,15 @@ describe('strangers', () => {
 
 describe('a node', () => {
   it('refuses to dial itself or what is no PeerId', async (test) => {
-    const node = testScope(test).adopt(await startP2pNode(), (it) => it.stop())
+    const node = testScope(test).adopt(await startP2pNode(), (started) => started.stop())
     await assert.rejects(node.connect(refOf(node)), InvalidPeerError)
     await assert.rejects(node.connect({ id: 'nobody', addresses: [] }), InvalidPeerError)
   })
 
   it('gives up a peer that does not answer after its dial timeout, and at once when told to', async (test) => {
     const scope = testScope(test)
-    const node = scope.adopt(await startP2pNode({ dialTimeoutMs: 300 }), (it) => it.stop())
-    const { peerId } = scope.adopt(await startP2pNode(), (it) => it.stop())
+    const node = scope.adopt(await startP2pNode({ dialTimeoutMs: 300 }), (started) => started.stop())
+    const { peerId } = scope.adopt(await startP2pNode(), (started) => started.stop())
     const silent = scope.use(await startSilentServer())
     const startMs = performance.now()
     await assert.rejects(node.connect({ id: peerId, addresses: [silent.address] }), PeerUnreachableError)
@@ -148,7 +148,7 @@ describe('a node', () => {
 
   it('says which address it cannot listen on', async (test) => {
     const scope = testScope(test)
-    const first = scope.adopt(await startP2pNode(), (it) => it.stop())
+    const first = scope.adopt(await startP2pNode(), (started) => started.stop())
     const taken = (first.addresses()[0] ?? '').replace(/\/p2p\/.*/, '')
     await assert.rejects(
       startP2pNode({ listenAddresses: [taken] }),

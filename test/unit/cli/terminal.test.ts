@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import {
   bar,
   formatBytes,
@@ -125,6 +125,6 @@ describe('a board of progress bars', () => {
     board.set('a', { label: 'layer', doneBytes: 1, totalBytes: 2 })
     await clock.advance(100)
     board.log('note')
-    assert.match(terminal.output.slice(terminal.output.indexOf('\u001b[1A')), /^\u001b\[1A\u001b\[0Jnote\nlayer/)
+    assert.ok(terminal.output.includes('\u001b[1A\u001b[0Jnote\nlayer'))
   })
 })

@@ -27,7 +27,7 @@ describe('the reference of settings', () => {
   it('states defaults that each flag takes too', () => {
     for (const { path, flag, defaultValue } of reference) {
       if (flag === undefined || defaultValue === undefined) continue
-      const value = Array.isArray(defaultValue) ? defaultValue.map(String) : String(defaultValue)
+      const value = [defaultValue].flat().map((item) => (typeof item === 'number' ? String(item) : (item as string)))
       assert.deepEqual(load({ flags: { [path]: value } }), load({}), path)
     }
   })

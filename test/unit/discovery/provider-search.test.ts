@@ -15,7 +15,7 @@ interface Setup {
   readonly clock: VirtualClock
   readonly dead: DeadProviders
   readonly search: ProviderSearch
-  walk(number: number): FakeWalk
+  readonly walk: (number: number) => FakeWalk
 }
 
 function setUp(): Setup {

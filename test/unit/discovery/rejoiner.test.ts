@@ -41,7 +41,7 @@ describe('rejoiner', () => {
     node.reachable.add('a')
     rejoiner.start()
     await clock.advance(600_000)
-    assert.deepEqual([...node.dials].sort(), ['a', 'b'])
+    assert.deepEqual([...node.dials].toSorted(), ['a', 'b'])
     node.join('c')
     node.lose('a')
     await clock.advance(60_000)
