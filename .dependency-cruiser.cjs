@@ -6,12 +6,13 @@ const levels = [
   ['cli'],
   ['agent'],
   ['mirror', 'admin', 'prefetch', 'tracker'],
-  ['supply'],
+  ['supply', 'catalog'],
   ['scheduler'],
   ['exchange', 'discovery', 'origin', 'store', 'containerd'],
   ['p2p', 'chunking', 'oci'],
   ['telemetry', 'config'],
-  ['core', 'util'],
+  ['util'],
+  ['core'],
 ]
 
 /** Libraries that belong to one job, and the modules whose job it is. */
@@ -19,13 +20,13 @@ const owners = [
   {
     name: 'libp2p',
     library: '^node_modules/(libp2p|@libp2p/(?!crypto|peer-id|interface)|@chainsafe|it-pipe)',
-    modules: ['p2p', 'exchange', 'discovery'],
+    modules: ['p2p', 'exchange', 'discovery', 'catalog'],
   },
   // Keys and PeerIds without the network: chunk maps are signed with them.
   {
     name: 'libp2p-keys',
     library: '^node_modules/@libp2p/(crypto|peer-id|interface)/',
-    modules: ['p2p', 'exchange', 'discovery', 'chunking'],
+    modules: ['p2p', 'exchange', 'discovery', 'catalog', 'chunking'],
   },
   { name: 'undici', library: '^node_modules/undici/', modules: ['origin'] },
   { name: 'node-http', library: '^(node:)?http$', modules: ['mirror', 'admin'] },

@@ -87,7 +87,7 @@ function resultTable(rows: readonly Row[]): string {
   return table(rows, [
     { header: 'NODE', value: (row) => row.name },
     { header: 'TIME', value: (row) => formatDuration(row.seconds), align: 'right' },
-    bytes('FROM ORIGIN', (row) => row.bySource.origin),
+    bytes('FROM ORIGIN', (row) => row.bySource.origin + row.directBytes),
     bytes('FROM TRACKER', (row) => row.bySource.tracker),
     bytes('FROM PEERS', (row) => row.bySource.peers),
     { header: 'PEERS SHARE', value: (row) => formatShare(row.bySource.peers, row.blobBytes), align: 'right' },

@@ -39,6 +39,12 @@ export class ExchangeNetwork implements PeerNetwork {
     return this.#trackers
   }
 
+  neighbours(): readonly PeerRef[] {
+    const trackers = new Set(this.#trackers.map(({ id }) => id))
+    const agents = this.#components.node.connectedPeers().filter((id) => !trackers.has(id))
+    return agents.map((id) => ({ id, addresses: [] }))
+  }
+
   punish(peerId: string, reason: string): void {
     const offences = (this.#offences.get(peerId) ?? 0) + 1
     this.#offences.delete(peerId)

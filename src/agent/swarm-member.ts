@@ -16,7 +16,7 @@ import {
   peerIdOf,
   signerOf,
 } from '../p2p/index.ts'
-import { defaultSettings, InFlightBudget, Scheduler, type SchedulerSettings } from '../scheduler/index.ts'
+import { defaultSettings, InFlightBudget, Scheduler, type SchedulerSettings, trackerSettings } from '../scheduler/index.ts'
 import { Store } from '../store/index.ts'
 import { BlobDirectory, type Seeder, Supply } from '../supply/index.ts'
 import type { Logger, Metrics } from '../telemetry/index.ts'
@@ -30,9 +30,6 @@ import { version } from './version.ts'
 
 /** Data lanes to one peer: enough to hide a round trip between chunks, as measured with two to four streams. */
 const LANES_PER_PEER = 4
-
-/** Agents that a tracker follows back for one blob: a large cluster. */
-const TRACKER_FOLLOWS = 1_000
 
 export interface ProcessComponents {
   readonly logger: Logger
@@ -194,15 +191,8 @@ function bootstrapAddresses(config: Config): string[] {
 }
 
 function schedulerSettings(config: Config): SchedulerSettings {
-  const settings = { ...defaultSettings, stallFloorMs: config.timeouts.stallMs }
-  if (config.role === 'agent') return settings
-  // A tracker vouches for what it has, so it believes nobody but the origin and its own signature.
-  return {
-    ...settings,
-    agreement: Number.POSITIVE_INFINITY,
-    followedPeers: TRACKER_FOLLOWS,
-    candidatePeers: TRACKER_FOLLOWS,
-  }
+  const settings = config.role === 'agent' ? defaultSettings : trackerSettings
+  return { ...settings, stallFloorMs: config.timeouts.stallMs }
 }
 
 function seederOf(seeder: Seeder | undefined): { seeder?: Seeder } {

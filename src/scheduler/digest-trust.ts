@@ -28,6 +28,13 @@ export class DigestTrust {
     return this.#digests[chunk]
   }
 
+  /** Whether `peerId`, or a map somebody signed, says that `chunk` has a digest, believed or not. */
+  isClaimedBy(peerId: string, chunk: number): boolean {
+    if (this.#candidates.size > 0) return true
+    for (const claimants of this.#claimants.get(chunk)?.values() ?? []) if (claimants.has(peerId)) return true
+    return false
+  }
+
   /** Every chunk has a believed digest. */
   get isWhole(): boolean {
     return !this.#digests.includes(undefined)
@@ -52,7 +59,7 @@ export class DigestTrust {
     if (claimants.size >= this.#agreement) this.vouch(chunk, digest)
   }
 
-  /** Bytes came from the origin itself: believed, and a sample that proves any map that says the same. */
+  /** The origin showed that `chunk` has `digest`: believed, and so is any map that says the same. */
   sampled(chunk: number, digest: Uint8Array): void {
     this.vouch(chunk, digest)
     for (const { map } of this.#candidates.values()) {

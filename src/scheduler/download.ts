@@ -9,6 +9,7 @@ import { Fetcher } from './fetcher.ts'
 import { HedgeBudget, judge } from './hedge.ts'
 import { OverflowBlob } from './overflow-blob.ts'
 import type { PeerState } from './peer-state.ts'
+import { PeerDuty } from './peer-duty.ts'
 import { type Action, chooseHolder, plan, type PlanView } from './plan.ts'
 import type { OriginAccess, StoredBlob } from './ports.ts'
 import type { SchedulerSettings } from './settings.ts'
@@ -54,6 +55,7 @@ export class Download {
   readonly #demands = new Set<Demand>()
   readonly #tasks = new TaskGroup()
   readonly #mapAsked = new Set<string>()
+  readonly #peerDuty: PeerDuty
   readonly #fetched = new Set<number>()
   readonly #writing = new Set<number>()
   #blob: StoredBlob
@@ -82,6 +84,7 @@ export class Download {
     this.#board = new ChunkBoard(blob.layout.chunkCount)
     this.#trust = new DigestTrust(blob.layout.chunkCount, settings.agreement, components.isTrustedSigner)
     if (blob.map !== undefined) this.#trust.offerMap(blob.map)
+    this.#peerDuty = new PeerDuty(blob.ref.digest)
     this.#hedges = new HedgeBudget(settings.hedgeShare)
     this.swarm = new Swarm(
       { selfId: init.selfId, ref: this.ref, chunkCount: blob.layout.chunkCount, access: () => this.#access, settings },
@@ -94,7 +97,7 @@ export class Download {
     )
     this.#fetcher = new Fetcher(
       { ref: this.ref, layout: blob.layout, access: () => this.#access, settings },
-      { board: this.#board, trust: this.#trust, budget: components.budget, origin: components.origin, clock: components.clock, hash: components.hash },
+      { board: this.#board, trust: this.#trust, budget: components.budget, origin: components.origin, clock: components.clock, random: components.random, hash: components.hash },
       {
         accept: async (chunk, bytes, digest, source) => await this.#accept(chunk, bytes, digest, source),
         adopt: async (chunk, digest) => await this.#adopt(chunk, digest),
@@ -260,6 +263,7 @@ export class Download {
       agents: this.swarm.agents,
       duty: this.swarm.duty(nowMs),
       isSettled: this.swarm.isSettled(nowMs),
+      dutyHolder: (chunk) => this.#dutyHolder(chunk, nowMs),
       mayReadOrigin: this.#access.origins.length > 0 && nowMs >= this.#originRestUntilMs,
       originReads: this.#fetcher.originReads,
       // A download with nothing in flight always gets one slot, or a full budget would starve it.
@@ -286,8 +290,19 @@ export class Download {
   #isStillWantedOfOrigin(chunk: number): boolean {
     if (this.#blob.has(chunk) || this.#urgencyOf(chunk) === undefined) return false
     const nowMs = this.#components.clock.now()
+    if (this.swarm.duty(nowMs) === undefined && this.#dutyHolder(chunk, nowMs) !== undefined) return false
     if (this.#trust.digestAt(chunk) === undefined) return true
     return !this.swarm.agents.some((peer) => peer.holds(chunk) && peer.restUntilMs <= nowMs)
+  }
+
+  /** Of the agents that want the blob too and have been heard of lately, the one with duty for `chunk`; `undefined`: we have. */
+  #dutyHolder(chunk: number, nowMs: number): PeerState | undefined {
+    const { dutyPatienceMs } = this.#init.settings
+    const isOnDuty = (peer: PeerState) =>
+      peer.restUntilMs <= nowMs && nowMs - peer.lastHeardMs < dutyPatienceMs && !peer.holds(chunk)
+    const members = this.swarm.agents.filter(isOnDuty).map(({ id }) => id)
+    const holder = this.#peerDuty.holderOf(chunk, [this.#init.selfId, ...members])
+    return holder === undefined ? undefined : this.swarm.agent(holder)
   }
 
   async #accept(chunk: number, bytes: Uint8Array, digest: Uint8Array, source: ByteSource): Promise<void> {
@@ -417,12 +432,12 @@ export class Download {
     const nowMs = this.#components.clock.now()
     const { settings } = this.#init
     for (const attempt of [...this.#board.attempts()]) {
-      const source = this.swarm.agent(attempt.sourceId)
+      const source = this.swarm.peer(attempt.sourceId)
       if (source === undefined || this.#board.attemptsOn(attempt.chunk).length > 1) continue
       const verdict = judge(attempt, source, this.#usualMs, nowMs, settings)
       if (verdict === 'leave') continue
       if (verdict === 'move') {
-        source.restUntilMs = nowMs + settings.requestTimeoutMs
+        source.stalled(nowMs)
         attempt.controller.abort()
         continue
       }

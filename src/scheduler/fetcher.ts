@@ -1,5 +1,5 @@
 import type { ChunkLayout } from '../chunking/index.ts'
-import { type BlobRef, type Clock, isAbort } from '../core/index.ts'
+import { type BlobRef, type Clock, isAbort, type Random, ShoalError } from '../core/index.ts'
 import { PeerBusyError, PeerLacksChunkError, PeerProtocolError } from '../exchange/index.ts'
 import { type Attempt, type ChunkBoard, ORIGIN } from './chunk-board.ts'
 import type { DigestTrust } from './digest-trust.ts'
@@ -12,6 +12,12 @@ import { TaskGroup } from './task-group.ts'
 
 /** Rest for a tracker that cannot fetch this blob, before it may be asked to again. */
 const CANNOT_SEED_REST_MS = 10_000
+
+/** Chunks of an agent's word alone that are all compared with the origin before only a share of them is. */
+const ALWAYS_SAMPLED = 2
+
+/** Bytes compared: one network packet or three, and a liar cannot know which. */
+const SAMPLE_BYTES = 4096
 
 /** Rest for a peer whose request failed for no stated reason. */
 const FAILURE_REST_MS = 1_000
@@ -29,6 +35,7 @@ export interface FetcherComponents {
   readonly budget: InFlightBudget
   readonly origin: OriginSource
   readonly clock: Clock
+  readonly random: Random
   readonly hash: (bytes: Uint8Array) => Uint8Array
 }
 
@@ -99,7 +106,8 @@ export class Fetcher {
       try {
         if (chunk !== 'any' && (await this.#adopted(chunk))) return
         const received = await peer.following.request(chunk, { signal: AbortSignal.any([closing, controller.signal]) })
-        await this.#receive(peer, chunk, received, clock.now() - startedMs)
+        const signal = AbortSignal.any([closing, controller.signal])
+        await this.#receive(peer, chunk, received, clock.now() - startedMs, signal)
       } catch (error) {
         this.#failed(peer, chunk, error)
       } finally {
@@ -139,7 +147,7 @@ export class Fetcher {
     return digest !== undefined && (await this.#listener.adopt(chunk, digest))
   }
 
-  async #receive(peer: PeerState, asked: number | 'any', received: ReceivedChunk, tookMs: number): Promise<void> {
+  async #receive(peer: PeerState, asked: number | 'any', received: ReceivedChunk, tookMs: number, signal: AbortSignal): Promise<void> {
     const { hash, trust, clock } = this.#components
     const { chunk, bytes } = received
     const isExpected = asked === 'any' ? chunk >= 0 && chunk < this.#init.layout.chunkCount : chunk === asked
@@ -148,17 +156,41 @@ export class Fetcher {
     }
     const digest = hash(bytes)
     const believed = peer.role === 'tracker' ? received.digest : trust.digestAt(chunk)
-    if (believed === undefined || Buffer.compare(believed, digest) !== 0) {
-      throw new PeerProtocolError(`chunk ${chunk} does not have its digest`)
-    }
+    const expected = believed ?? received.digest
+    if (Buffer.compare(expected, digest) !== 0) throw new PeerProtocolError(`chunk ${chunk} does not have its digest`)
     if (peer.role === 'tracker') trust.vouch(chunk, digest)
+    else if (believed === undefined) await this.#confirm(peer, chunk, bytes, digest, signal)
     peer.served(tookMs, clock.now())
     this.#listener.tookMs(tookMs)
     await this.#listener.accept(chunk, bytes, digest, peer.role === 'tracker' ? 'tracker' : 'peers')
   }
 
+  /** A chunk known by one agent's word alone: its first ones, and then some, are compared with the origin before it is believed. */
+  async #confirm(peer: PeerState, chunk: number, bytes: Uint8Array, digest: Uint8Array, signal: AbortSignal): Promise<void> {
+    const { trust, random } = this.#components
+    const isDue = peer.confirmedCount < ALWAYS_SAMPLED || random() < this.#init.settings.sampleShare
+    if (!isDue) return trust.vouch(chunk, digest)
+    const length = Math.min(SAMPLE_BYTES, bytes.byteLength)
+    const from = Math.floor(random() * (bytes.byteLength - length + 1))
+    const sample = await this.#sample(this.#init.layout.offsetOf(chunk) + from, length, signal)
+    if (Buffer.compare(sample, bytes.subarray(from, from + length)) !== 0) {
+      throw new PeerProtocolError(`chunk ${chunk} is not what the origin has`)
+    }
+    peer.confirmedCount++
+    trust.sampled(chunk, digest)
+  }
+
+  async #sample(start: number, length: number, signal: AbortSignal): Promise<Uint8Array> {
+    const pieces: Uint8Array[] = []
+    const { origin } = this.#components
+    const range = { start, end: start + length }
+    for await (const piece of origin.readBlob(this.#init.ref, this.#init.access(), range, { signal })) pieces.push(piece)
+    return Buffer.concat(pieces)
+  }
+
   #failed(peer: PeerState, chunk: number | 'any', error: unknown): void {
     if (isAbort(error)) return
+    if (error instanceof ShoalError && error.blame === 'origin') return this.#listener.originFailed(error)
     const nowMs = this.#components.clock.now()
     if (error instanceof PeerBusyError) {
       peer.lastHeardMs = nowMs

@@ -4,6 +4,12 @@ import type { Following } from './ports.ts'
 /** Weight of the newest sample in a peer's usual service time: follows a change within about five chunks. */
 const EWMA_WEIGHT = 0.25
 
+/** A machine that is merely busy has caught up by then. */
+const FIRST_STALL_REST_MS = 1_000
+
+/** One that stalls again and again is hardly worth a chunk every quarter of a minute. */
+const MAX_STALL_REST_MS = 16_000
+
 /** What one download knows of one peer it follows. */
 export class PeerState {
   readonly id: string
@@ -11,6 +17,8 @@ export class PeerState {
   readonly following: Following
   /** Requests under way, `any` included. */
   inFlight = 0
+  /** Times in a row that it was found to deliver nothing. */
+  stalls = 0
   /** Not to be asked before this time: it said busy, or is suspected of having stalled. */
   restUntilMs = 0
   /** When it last delivered or answered anything. */
@@ -19,6 +27,8 @@ export class PeerState {
   serviceMs: number | undefined
   /** The following has ended; nothing more is asked of it. */
   isGone = false
+  /** Chunks of its word alone that the origin confirmed. */
+  confirmedCount = 0
   /** A tracker that said it cannot fetch this blob (no rights at the origin, no room). */
   cannotSeed = false
   /** A tracker: it has told what it holds, so that it is known whether others hold the blob already. */
@@ -60,8 +70,15 @@ export class PeerState {
     if (this.inFlight++ === 0) this.lastHeardMs = nowMs
   }
 
+  /** It delivered nothing in time: left alone for a second, then two, and so on. */
+  stalled(nowMs: number): void {
+    this.restUntilMs = nowMs + Math.min(MAX_STALL_REST_MS, FIRST_STALL_REST_MS * 2 ** this.stalls)
+    this.stalls++
+  }
+
   served(tookMs: number, nowMs: number): void {
     this.lastHeardMs = nowMs
+    this.stalls = 0
     this.serviceMs = this.serviceMs === undefined ? tookMs : this.serviceMs + EWMA_WEIGHT * (tookMs - this.serviceMs)
   }
 

@@ -19,6 +19,8 @@ export interface PlanView {
   readonly duty: PeerState | undefined
   /** Whether enough is known of the swarm to call a chunk nobody's. */
   readonly isSettled: boolean
+  /** Without a tracker: the agent whose duty `chunk` is, `undefined` when it is our own. */
+  dutyHolder(chunk: number): PeerState | undefined
   /** Whether the origin may be read by this agent itself, should nobody else have duty. */
   readonly mayReadOrigin: boolean
   /** Origin reads under way. */
@@ -73,6 +75,13 @@ export function chooseHolder(
   if (first === undefined || second === undefined) return undefined
   const usualMs = view.settings.usualGuessMs
   return second.expectedMs(usualMs) < first.expectedMs(usualMs) ? second : first
+}
+
+/** An agent's chunk must be checkable: against a believed digest, or, without a tracker, against a sample from the origin. */
+function mayBeAsked(view: PlanView, peer: PeerState, chunk: number): boolean {
+  if (view.trust.digestAt(chunk) !== undefined) return true
+  const { duty, mayReadOrigin, settings } = view
+  return duty === undefined && mayReadOrigin && settings.sampleShare > 0 && view.trust.isClaimedBy(peer.id, chunk)
 }
 
 function isMissing(view: PlanView, chunk: number): boolean {
@@ -131,12 +140,11 @@ class Draft {
   place(chunk: number, urgency: Urgency): void {
     const view = this.#view
     if (this.#taken.has(chunk)) return
-    if (view.trust.digestAt(chunk) !== undefined) {
-      const holder = chooseHolder(view, chunk, (peer) => this.#hasRoom(peer))
-      if (holder !== undefined) return this.#ask(holder, chunk)
-      // Its holders are all at their depth: their next free lane is nearer than the origin, unless a reader waits for it.
-      if (urgency !== 'range' && view.agents.some((peer) => peer.holds(chunk) && peer.restUntilMs <= view.nowMs)) return
-    }
+    const canGive = (peer: PeerState) => peer.restUntilMs <= view.nowMs && mayBeAsked(view, peer, chunk)
+    const holder = chooseHolder(view, chunk, (peer) => canGive(peer) && this.#hasRoom(peer))
+    if (holder !== undefined) return this.#ask(holder, chunk)
+    // Its holders are all at their depth: their next free lane is nearer than the origin, unless a reader waits for it.
+    if (urgency !== 'range' && view.agents.some((peer) => peer.holds(chunk) && canGive(peer))) return
     if (view.isSettled) this.#placeOrphan(chunk, urgency)
   }
 
@@ -159,6 +167,8 @@ class Draft {
       else if (this.#hasRoom(duty)) this.#ask(duty, chunk)
       return
     }
+    // Whoever has duty for it fetches it for itself, and will say so.
+    if (urgency !== 'range' && this.#view.dutyHolder(chunk) !== undefined) return
     const spare = urgency === 'range' ? MAX_ORIGIN_READS : 1
     if (mayReadOrigin && this.#originReads < spare) this.#readOrigin(chunk, urgency)
   }
@@ -184,6 +194,7 @@ class Draft {
     for (; chunk < layout.chunkCount; chunk++) {
       if (this.#taken.has(chunk) || !isMissing(this.#view, chunk)) break
       if (urgencyAmong(demands, chunk, layout, nowMs, settings) === undefined) break
+      if (chunk > start && this.#view.dutyHolder(chunk) !== undefined) break
       bytes += layout.lengthOf(chunk)
       if (!isPull && bytes > settings.originExtentBytes) break
       this.#taken.add(chunk)

@@ -78,6 +78,8 @@ export interface PeerNetwork {
   connect(peer: PeerRef, options: AbortOptions): Promise<PeerLink>
   /** The configured trackers, connected or not. */
   trackers(): readonly PeerRef[]
+  /** Some agents that are connected, whatever they hold: where a wave without a tracker finds its members. */
+  neighbours(): readonly PeerRef[]
   /** The peer sent bytes that were not what it said: it is refused for a time that grows with each offence. */
   punish(peerId: string, reason: string): void
 }

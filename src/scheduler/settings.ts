@@ -36,6 +36,13 @@ export interface SchedulerSettings {
   readonly lingerMs: number
   /** Longest origin read that one request covers when the reader may stop at any byte. */
   readonly originExtentBytes: number
+  /** An agent from which nothing was heard for this long has lost its origin duty to the next; 0 leaves all duty to oneself. */
+  readonly dutyPatienceMs: number
+  /**
+   * Share of the chunks known by one agent's word alone that are compared with the origin, after its first ones all were;
+   * 0 takes nothing on one agent's word.
+   */
+  readonly sampleShare: number
   /** Distinct admitted peers that must name the same digest where no tracker vouches. */
   readonly agreement: number
 }
@@ -61,5 +68,20 @@ export const defaultSettings: SchedulerSettings = {
   readerGiveUpMs: 25_000,
   lingerMs: 30_000,
   originExtentBytes: 8 * MiB,
+  dutyPatienceMs: 3_000,
+  sampleShare: 0.125,
   agreement: 2,
+}
+
+/**
+ * How a tracker differs: it vouches, so it believes no agent's word; what nobody has is its own to fetch, so it waits for
+ * no agent to do it; and it follows everybody, to know what the swarm still lacks.
+ */
+export const trackerSettings: SchedulerSettings = {
+  ...defaultSettings,
+  agreement: Number.POSITIVE_INFINITY,
+  sampleShare: 0,
+  dutyPatienceMs: 0,
+  followedPeers: 1_000,
+  candidatePeers: 1_000,
 }

@@ -69,6 +69,7 @@ export class Swarm {
 
   start(): void {
     this.#seekTracker()
+    if (this.#trackerIds.size === 0) this.#askNeighbours()
     this.walk()
   }
 
@@ -84,6 +85,11 @@ export class Swarm {
 
   agent(id: string): PeerState | undefined {
     return this.#agents.get(id)
+  }
+
+  /** A followed agent or the followed tracker. */
+  peer(id: string): PeerState | undefined {
+    return this.#tracker?.id === id ? this.#tracker : this.#agents.get(id)
   }
 
   get followedCount(): number {
@@ -149,6 +155,11 @@ export class Swarm {
     })
   }
 
+  /** Who is connected may want the blob too; whoever does not says so at once. */
+  #askNeighbours(): void {
+    for (const peer of this.#components.network.neighbours()) this.add(peer)
+  }
+
   #connectMore(): void {
     const { followedPeers } = this.#init.settings
     for (const [id, peer] of this.#candidates) {
@@ -211,6 +222,7 @@ export class Swarm {
     if (tracker === undefined) return
     this.#tracker = undefined
     this.#listener.left(tracker)
+    this.#askNeighbours()
     this.#retryTracker()
   }
 

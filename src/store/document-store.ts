@@ -27,7 +27,7 @@ export interface DocumentStoreComponents {
 }
 
 /** Longest document: the size up to which the distribution specification asks registries to take manifests. */
-export const MAX_DOCUMENT_BYTES = 4 * 1024 * 1024
+const MAX_DOCUMENT_BYTES = 4 * 1024 * 1024
 
 /** Longest media type, RFC 6838 section 4.2: 127 for each of type and subtype, and the slash. */
 const MAX_MEDIA_TYPE_CHARS = 255

@@ -1,8 +1,8 @@
 /** Share of the quota above which eviction begins; opening a blob then does not wait for one eviction after another. */
-export const HIGH_WATER = 0.95
+const HIGH_WATER = 0.95
 
 /** Share of the quota down to which it goes on once begun. */
-export const LOW_WATER = 0.85
+const LOW_WATER = 0.85
 
 /** How far above the guarded free space eviction goes, as a share of it, so that it is not begun again at once. */
 const FREE_SLACK = 0.1

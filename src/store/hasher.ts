@@ -1,5 +1,5 @@
 import { Worker } from 'node:worker_threads'
-import pLimit from 'p-limit'
+import PQueue from 'p-queue'
 import type { AbortOptions, Clock, Timer } from '../core/index.ts'
 import { abortable } from './abortable.ts'
 import { StoreFailedError } from './errors.ts'
@@ -16,6 +16,9 @@ export interface Hasher {
 /** Jobs that may wait: each holds up to 4096 segments, about 400 KB. */
 const MAX_WAITING = 128
 
+/** Somebody waits to open a blob while its chunks are checked; nobody waits for a whole blob to be sealed. */
+const PRIORITIES: Record<HashJob['mode'], number> = { each: 1, whole: 0 }
+
 /** How long an unused worker is kept; starting one takes 40 ms, keeping one takes 8 MB. */
 const IDLE_MS = 10_000
 
@@ -25,7 +28,7 @@ const RESOURCE_LIMITS = { maxOldGenerationSizeMb: 32, maxYoungGenerationSizeMb: 
 /** One worker thread, started for the first job and ended when idle; jobs run one after the other at about 1.3 GB/s. */
 export class WorkerHasher implements Hasher {
   readonly #clock: Clock
-  readonly #turn = pLimit(1)
+  readonly #queue = new PQueue({ concurrency: 1 })
   readonly #closed = new AbortController()
   #worker: Worker | undefined
   #idleTimer: Timer | undefined
@@ -35,11 +38,11 @@ export class WorkerHasher implements Hasher {
   }
 
   async hash(mode: HashJob['mode'], segments: readonly HashSegment[], options: AbortOptions = {}): Promise<HashResult> {
-    if (this.#turn.pendingCount >= MAX_WAITING) throw new StoreFailedError('too many blobs wait to be hashed')
+    if (this.#queue.size >= MAX_WAITING) throw new StoreFailedError('too many blobs wait to be hashed')
     const signal = AbortSignal.any([this.#closed.signal, ...(options.signal ? [options.signal] : [])])
     const job = { mode, segments, cancelled: new Int32Array(new SharedArrayBuffer(4)) }
     return await abortable(
-      this.#turn(() => this.#run(job, signal)),
+      this.#queue.add(() => this.#run(job, signal), { priority: PRIORITIES[mode] }),
       signal,
     )
   }
@@ -47,7 +50,7 @@ export class WorkerHasher implements Hasher {
   async close(): Promise<void> {
     this.#closed.abort(new StoreFailedError('store is closed'))
     this.#idleTimer?.clear()
-    await this.#turn(() => this.#end())
+    await this.#queue.add(() => this.#end())
   }
 
   async #run(job: HashJob, signal: AbortSignal): Promise<HashResult> {
@@ -59,7 +62,7 @@ export class WorkerHasher implements Hasher {
       return await this.#ask(job)
     } finally {
       signal.removeEventListener('abort', cancel)
-      this.#idleTimer = this.#clock.after(IDLE_MS, () => void this.#turn(() => this.#endIfIdle()))
+      this.#idleTimer = this.#clock.after(IDLE_MS, () => void this.#queue.add(() => this.#endIfIdle()))
     }
   }
 
@@ -67,7 +70,7 @@ export class WorkerHasher implements Hasher {
     const worker = this.#start()
     const { promise, resolve, reject } = Promise.withResolvers<HashAnswer>()
     const fail = (cause: unknown) => {
-      if (this.#worker === worker) this.#worker = undefined
+      this.#forget(worker)
       reject(new StoreFailedError('hash worker ended', cause))
     }
     worker.on('message', resolve).on('error', fail).on('exit', fail).ref()
@@ -82,12 +85,20 @@ export class WorkerHasher implements Hasher {
   }
 
   #start(): Worker {
-    this.#worker ??= new Worker(new URL('./hash-worker.ts', import.meta.url), { resourceLimits: RESOURCE_LIMITS })
-    return this.#worker
+    if (this.#worker !== undefined) return this.#worker
+    const worker = new Worker(new URL('./hash-worker.ts', import.meta.url), { resourceLimits: RESOURCE_LIMITS })
+    // One that ends while idle is replaced at the next job; without a listener its error would end the process.
+    worker.on('error', () => {}).on('exit', () => this.#forget(worker))
+    this.#worker = worker
+    return worker
+  }
+
+  #forget(worker: Worker): void {
+    if (this.#worker === worker) this.#worker = undefined
   }
 
   async #endIfIdle(): Promise<void> {
-    if (this.#turn.pendingCount === 0) await this.#end()
+    if (this.#queue.size === 0) await this.#end()
   }
 
   async #end(): Promise<void> {

@@ -16,6 +16,9 @@ export interface OpenBlobComponents {
   readonly onRelease: (blob: BlobState) => void
 }
 
+/** Maps take turns among themselves under a number that no chunk has. */
+const MAP_TURN = -1
+
 /** One user's hold on a blob. All handles of one blob see the same state; it is not evicted before the last `release`. */
 export class OpenBlob {
   readonly #blob: BlobState
@@ -84,14 +87,7 @@ export class OpenBlob {
   async setMap(map: SignedChunkMap): Promise<void> {
     await this.#use(async (blob) => {
       checkMap(map, blob)
-      try {
-        // Makes the files, so that the map is not taken for a left-over.
-        await blob.files.use(async () => {})
-        await writeAtomic(this.#components.files, blob.paths.map, encodeSignedChunkMap(map), { isDurable: false })
-      } catch (error) {
-        throw storeFailure('write of a chunk map', error)
-      }
-      blob.map = map
+      await blob.serialize(MAP_TURN, () => this.#writeMap(blob, map))
     })
   }
 
@@ -108,6 +104,17 @@ export class OpenBlob {
     if (this.#isReleased) return
     this.#isReleased = true
     this.#components.onRelease(this.#blob)
+  }
+
+  async #writeMap(blob: BlobState, map: SignedChunkMap): Promise<void> {
+    try {
+      // Makes the files, so that the map is not taken for a left-over.
+      await blob.files.use(async () => {})
+      await writeAtomic(this.#components.files, blob.paths.map, encodeSignedChunkMap(map), { isDurable: false })
+    } catch (error) {
+      throw storeFailure('write of a chunk map', error)
+    }
+    blob.map = map
   }
 
   async #use<T>(work: (blob: BlobState) => Promise<T>): Promise<T> {

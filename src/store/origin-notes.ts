@@ -17,7 +17,7 @@ export interface SeenAt extends OriginRef {
 }
 
 /** Most rows of each sort; about 300 bytes each, so 30 MB in all. A node sees some thousands. */
-export const MAX_NOTES = 50_000
+const MAX_NOTES = 50_000
 
 /** Most places given for one digest: the base layers of common images are in hundreds of repositories, and a caller tries a few. */
 const MAX_PLACES = 16

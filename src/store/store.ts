@@ -33,7 +33,7 @@ export interface StoreInit {
   readonly quotaBytes: number
   /** Bytes of the disk that are always left to others. */
   readonly minFreeBytes: number
-  /** Most bytes of chunks kept in memory; 0 for none. */
+  /** Most bytes of chunks kept in memory, 0 for none; chunks larger than an eighth of it are never kept. */
   readonly memoryBytes: number
 }
 

@@ -42,7 +42,8 @@ export class Seeding {
   readonly #tasks = new TaskGroup()
   readonly #handedTimes: Uint32Array
   readonly #handedAtMs: Float64Array
-  readonly #handedTo = new Map<string, Set<number>>()
+  /** When each chunk was last handed to each agent. */
+  readonly #handedTo = new Map<string, Map<number, number>>()
   readonly #parked = new Set<() => void>()
   #state: 'idle' | 'fetching' | 'failed' = 'idle'
 
@@ -120,8 +121,8 @@ export class Seeding {
       if (!this.#blob.has(chunk) || this.#blob.isHeldBy(peerId, chunk)) continue
       const copies = this.#blob.copiesOf(chunk)
       const handed = this.#handedTimes[chunk] ?? 0
-      const isLost = copies === 0 && nowMs - (this.#handedAtMs[chunk] ?? 0) > LOST_AFTER_MS
-      if (!isLost && (given?.has(chunk) || (handed > 0 && copies === 0))) continue
+      const isGone = (handedAtMs: number | undefined) => handedAtMs === undefined || nowMs - handedAtMs > LOST_AFTER_MS
+      if (!isGone(given?.get(chunk)) || (handed > 0 && copies === 0 && !isGone(this.#handedAtMs[chunk]))) continue
       yield { chunk, handed, copies }
     }
   }
@@ -129,8 +130,8 @@ export class Seeding {
   #hand(peerId: string, chunk: number): number {
     this.#handedTimes[chunk] = (this.#handedTimes[chunk] ?? 0) + 1
     this.#handedAtMs[chunk] = this.#components.clock.now()
-    const given = this.#handedTo.get(peerId) ?? new Set<number>()
-    this.#handedTo.set(peerId, given.add(chunk))
+    const given = this.#handedTo.get(peerId) ?? new Map<number, number>()
+    this.#handedTo.set(peerId, given.set(chunk, this.#components.clock.now()))
     return chunk
   }
 

@@ -21,8 +21,9 @@ test('skopeo copies through mirrors that name the registry in the path', withCon
     const registriesFile = join(folder, `${agent.name}.conf`)
     await writeFile(registriesFile, registriesConf(lab.origin.host, agent))
     const target = `dir:${join(folder, agent.name)}`
-    const args = ['--policy', policy, 'copy', '--src-tls-verify=false', `docker://${lab.reference}`, target]
-    await runOk('skopeo', args, { timeoutMs: COPY_TIMEOUT_MS, env: { CONTAINERS_REGISTRIES_CONF: registriesFile } })
+    const options = ['--policy', policy, '--registries-conf', registriesFile]
+    const args = [...options, 'copy', '--src-tls-verify=false', `docker://${lab.reference}`, target]
+    await runOk('skopeo', args, { timeoutMs: COPY_TIMEOUT_MS })
   }
 
   await lab.assertOriginCopies(1.05)

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type ImageSize, recipe } from './image-recipes.ts'
-import { blobPath, createLayout, type Descriptor, type Layer, writeDocument, writeLayer } from './oci-layout.ts'
+import { createLayout, type Descriptor, type Layer, writeDocument, writeLayer } from './oci-layout.ts'
 
 export { GREETING, type ImageSize } from './image-recipes.ts'
 export { blobPath, type Descriptor } from './oci-layout.ts'

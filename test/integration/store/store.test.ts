@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { ChunkMapError, gridCutter, signChunkMap } from '../../../src/chunking/index.ts'
 import { type Digest, digestHex, digestOf, sha256 } from '../../../src/core/index.ts'
 import {
   BlobSizeConflictError,
@@ -11,6 +12,7 @@ import {
   StoreLockedError,
 } from '../../../src/store/index.ts'
 import { Metrics } from '../../../src/telemetry/index.ts'
+import { chunkMapOf, mapSigner } from '../../support/chunk-maps.ts'
 import { FaultyFileSystem } from '../../support/faulty-file-system.ts'
 import { fill, openStore, patternBlob, storeFolder, storeWhole, TEST_CHUNK_BYTES } from '../../support/store-lab.ts'
 import { VirtualClock } from '../../support/virtual-clock.ts'
@@ -98,6 +100,59 @@ test('drops every chunk and the files when the whole is not what its digest says
   assert.deepEqual(Buffer.from(await open.read(128, 5)), blobA.bytes.subarray(128, 133))
   open.release()
   await store.close()
+})
+
+test('keeps the chunk map with the blob, and drops one that is damaged or of another blob', async (t) => {
+  const dir = await storeFolder(t)
+  const bytes = Buffer.alloc(1024 * 1024 + 3, 'map')
+  const map = await signChunkMap(chunkMapOf(bytes), await mapSigner(1))
+  const first = await openStore({ dir, cutter: gridCutter })
+  const open = await first.open(map.map.blob)
+  await assert.rejects(
+    open.setMap(await signChunkMap(chunkMapOf(Buffer.alloc(5)), await mapSigner(1))),
+    (error) => error instanceof ChunkMapError,
+  )
+  await Promise.all([open.setMap(map), open.setMap(map)])
+  open.release()
+  assert.equal((await first.open(map.map.blob)).map?.map.equals(map.map), true)
+  await first.close()
+  const second = await openStore({ dir, cutter: gridCutter })
+  const again = await second.open(map.map.blob)
+  assert.deepEqual([again.map?.signer, again.map?.map.equals(map.map)], [map.signer, true])
+  await second.close()
+  const path = join(
+    dir,
+    'v1',
+    'blobs',
+    digestHex(map.map.blobDigest).slice(0, 2),
+    `${digestHex(map.map.blobDigest)}.map`,
+  )
+  await writeFile(path, (await readFile(path)).fill(1, 40, 50))
+  const third = await openStore({ dir, cutter: gridCutter })
+  assert.equal((await third.open(map.map.blob)).map, undefined)
+  await third.close()
+})
+
+test('a blob found wrong loses its map', async (t) => {
+  const dir = await storeFolder(t)
+  const store = await openStore({ dir, cutter: gridCutter })
+  const map = await signChunkMap(chunkMapOf(Buffer.alloc(5, 'right')), await mapSigner(1))
+  const open = await store.open(map.map.blob)
+  await open.setMap(map)
+  await open.write(0, Buffer.alloc(5, 'wrong'), sha256(Buffer.alloc(5, 'wrong')))
+  assert.equal(await open.verifyWhole(), false)
+  assert.equal(open.map, undefined)
+  open.release()
+  assert.equal((await store.open(map.map.blob)).map, undefined)
+  await store.close()
+})
+
+test('closing lets what is under way finish', async (t) => {
+  const store = await openStore({ dir: await storeFolder(t) })
+  const open = await store.open(blobA.ref)
+  const writes = [0, 1, 2].map((chunk) => open.write(chunk, blobA.chunk(chunk), blobA.digest(chunk)))
+  await Promise.all([store.close(), Promise.allSettled(writes)])
+  assert.equal(open.heldCount, [...Array(4).keys()].filter((chunk) => open.has(chunk)).length)
 })
 
 test('verifying with a chunk missing is refused', async (t) => {

@@ -11,6 +11,7 @@ import {
   type PeerNetwork,
   Scheduler,
   type SchedulerSettings,
+  trackerSettings,
 } from '../../../src/scheduler/index.ts'
 import { BlobDirectory, Supply } from '../../../src/supply/index.ts'
 import { silentLogger } from '../../../src/telemetry/index.ts'
@@ -32,7 +33,7 @@ export interface ClusterInit {
 }
 
 /** Chunks one node sends at once; more wants are told it is busy. */
-const UPLOAD_SLOTS = 8
+const UPLOAD_SLOTS = Number(process.env.SLOTS ?? 8)
 
 /** One simulated process: the project's own scheduler and supply over a simulated store, network and link. */
 export class SimulatedNode {
@@ -61,9 +62,8 @@ export class SimulatedNode {
     const directory = new BlobDirectory(cluster.random)
     const logger = silentLogger()
     const settings: SchedulerSettings = {
-      ...defaultSettings,
-      ...(role === 'tracker' ? { agreement: Number.POSITIVE_INFINITY, followedPeers: 1_000, candidatePeers: 10_000 } : {}),
-      ...cluster.init.settings,
+      ...(role === 'tracker' ? trackerSettings : defaultSettings),
+      ...(role === 'tracker' ? {} : cluster.init.settings),
     }
     this.scheduler = new Scheduler(
       { selfId: id, settings },
@@ -168,6 +168,7 @@ export class SimulatedCluster {
     return {
       connect: async (peer, options) => await this.#connect(self, peer, options),
       trackers: () => (self.role === 'tracker' ? [] : this.trackers.map(({ id }) => ({ id, addresses: [] }))),
+      neighbours: () => this.agents.filter((agent) => agent !== self).map(({ id }) => ({ id, addresses: [] })),
       punish: (peerId) => void self.punished.push(peerId),
     }
   }

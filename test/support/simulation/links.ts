@@ -24,10 +24,10 @@ export class Link {
     return this.#upFreeMs
   }
 
-  /** When the last of `bytes`, the last of which was sent at `sentMs`, has arrived at this node. */
-  receive(bytes: number, sentMs: number): number {
+  /** When the last of `bytes`, the last of which leaves its sender now, has arrived at this node. Called in the order of sending. */
+  receive(bytes: number, nowMs: number): number {
     const takesMs = (bytes / this.#rates.downBytesPerSecond) * 1000
-    this.#downFreeMs = Math.max(sentMs, this.#downFreeMs + takesMs)
+    this.#downFreeMs = Math.max(nowMs, this.#downFreeMs + takesMs)
     return this.#downFreeMs
   }
 }
@@ -41,8 +41,9 @@ export async function transfer(
   latencyMs: number,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  const arrivesMs = to.receive(bytes, from.send(bytes, clock.now())) + latencyMs
-  await delay(clock, arrivesMs - clock.now(), signal)
+  await delay(clock, from.send(bytes, clock.now()) - clock.now(), signal)
+  // The way in is taken only now: what waits in one sender's queue must not hold up what others send.
+  await delay(clock, to.receive(bytes, clock.now()) - clock.now() + latencyMs, signal)
 }
 
 /** Virtual sleep; rejects with the signal's reason. */
