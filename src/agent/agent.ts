@@ -62,7 +62,11 @@ function makeMirror(config: Config, member: SwarmMember, { logger, metrics }: Pr
       probe: {
         probe: async (at, subject, options) => await origin.probe(at, subject, options),
       },
-      memory: { anonymousSince: (at) => store.access(at), noteAnonymous: (at) => store.noteAccess(at) },
+      memory: {
+        anonymousSince: (at) => store.access(at),
+        noteAnonymous: (at) => store.noteAccess(at),
+        forgetAnonymous: (at) => store.forgetAccess(at),
+      },
       history: catalog,
       clock: systemClock,
       confirmation: documents,

@@ -54,7 +54,11 @@ export class CatalogDocuments implements DocumentSource, TrackerConfirmation {
     return { tags: names, hasMore: listing.link !== undefined }
   }
 
-  async referrers(origin: OriginRef, digest: Digest, options: ReferrersOptions): Promise<ReferrersDocument | undefined> {
+  async referrers(
+    origin: OriginRef,
+    digest: Digest,
+    options: ReferrersOptions,
+  ): Promise<ReferrersDocument | undefined> {
     const listing = await this.#components.origin.referrers(origin, digest, options)
     if (listing === undefined) return undefined
     const { manifests } = parseJsonObject(listing.body)

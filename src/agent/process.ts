@@ -43,7 +43,12 @@ export async function startAdminFor(
 }
 
 /** Tells the log, and so whoever started the process, where it can be reached. */
-export function logStarted(member: SwarmMember, mirror: readonly string[], admin: string, { logger }: ProcessComponents): void {
+export function logStarted(
+  member: SwarmMember,
+  mirror: readonly string[],
+  admin: string,
+  { logger }: ProcessComponents,
+): void {
   logger.info({ peerId: member.node.peerId, p2p: member.node.addresses(), mirror, admin }, 'started')
 }
 

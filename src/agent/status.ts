@@ -7,7 +7,13 @@ import { version } from './version.ts'
 const MAX_LAYERS = 200
 
 /** A snapshot of this process for `shoal status` and whoever else asks. Bytes and seconds. */
-export function statusOf(config: Config, member: SwarmMember, startedMs: number, clock: Clock, ready: { ok: boolean; reasons: readonly string[] }) {
+export function statusOf(
+  config: Config,
+  member: SwarmMember,
+  startedMs: number,
+  clock: Clock,
+  ready: { ok: boolean; reasons: readonly string[] },
+) {
   const usage = member.store.usage()
   return {
     peerId: member.node.peerId,

@@ -16,7 +16,13 @@ import {
   peerIdOf,
   signerOf,
 } from '../p2p/index.ts'
-import { defaultSettings, InFlightBudget, Scheduler, type SchedulerSettings, trackerSettings } from '../scheduler/index.ts'
+import {
+  defaultSettings,
+  InFlightBudget,
+  Scheduler,
+  type SchedulerSettings,
+  trackerSettings,
+} from '../scheduler/index.ts'
 import { Store } from '../store/index.ts'
 import { BlobDirectory, type Seeder, Supply } from '../supply/index.ts'
 import type { Logger, Metrics } from '../telemetry/index.ts'
@@ -164,7 +170,9 @@ async function assemble(
 }
 
 async function clusterKeyOf(config: Config): Promise<ClusterKey> {
-  return config.cluster.key === undefined ? await loadClusterKey(config.cluster.keyFile) : parseClusterKey(config.cluster.key)
+  return config.cluster.key === undefined
+    ? await loadClusterKey(config.cluster.keyFile)
+    : parseClusterKey(config.cluster.key)
 }
 
 function p2pInit(

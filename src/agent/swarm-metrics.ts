@@ -17,13 +17,11 @@ export function swarmMetrics(metrics: Metrics, scheduler: Scheduler): void {
     name: 'shoal_scheduler_completed_blobs_total',
     help: 'Blobs that came to be whole, their own sha256 checked.',
   })
-  metrics.gauge(
-    { name: 'shoal_scheduler_downloads', help: 'Downloads open, idle ones included.' },
-    (gauge) => gauge.set(scheduler.downloads().length),
+  metrics.gauge({ name: 'shoal_scheduler_downloads', help: 'Downloads open, idle ones included.' }, (gauge) =>
+    gauge.set(scheduler.downloads().length),
   )
-  metrics.gauge(
-    { name: 'shoal_scheduler_readers', help: 'Readers waiting for or reading bytes.' },
-    (gauge) => gauge.set(scheduler.downloads().reduce((sum, { readers }) => sum + readers, 0)),
+  metrics.gauge({ name: 'shoal_scheduler_readers', help: 'Readers waiting for or reading bytes.' }, (gauge) =>
+    gauge.set(scheduler.downloads().reduce((sum, { readers }) => sum + readers, 0)),
   )
   scheduler.listen({
     chunkHeld: (_ref, _chunk, _digest, source, sizeBytes) => {

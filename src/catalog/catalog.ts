@@ -1,4 +1,12 @@
-import { type AbortOptions, type BlobRef, type Clock, type Digest, isAbort, type OriginRef, ShoalError } from '../core/index.ts'
+import {
+  type AbortOptions,
+  type BlobRef,
+  type Clock,
+  type Digest,
+  isAbort,
+  type OriginRef,
+  ShoalError,
+} from '../core/index.ts'
 import { normalizeNamespace, parseManifest } from '../oci/index.ts'
 import type { Logger } from '../telemetry/index.ts'
 import { SingleFlight } from '../util/index.ts'
@@ -91,14 +99,20 @@ export class Catalog {
     const key = `${keyOf(origin)}:${tag} ${options.authorization ?? ''}`
     return await this.#tags.run(key, options, async (signal) => {
       const caller = { authorization: options.authorization, signal }
-      const found = (await this.#tagOfTracker(origin, tag, caller)) ?? (await this.#tagOfOrigin(origin, tag, caller, known))
-      if (found !== undefined) this.#note(found.digest, { ...origin, sizeBytes: found.sizeBytes, mediaType: found.mediaType })
+      const found =
+        (await this.#tagOfTracker(origin, tag, caller)) ?? (await this.#tagOfOrigin(origin, tag, caller, known))
+      if (found !== undefined)
+        this.#note(found.digest, { ...origin, sizeBytes: found.sizeBytes, mediaType: found.mediaType })
       return found
     })
   }
 
   /** The manifest or index `digest`; `undefined` when nobody who may be asked has it. */
-  async manifest(origins: readonly OriginRef[], digest: Digest, options: CallerOptions): Promise<ManifestDocument | undefined> {
+  async manifest(
+    origins: readonly OriginRef[],
+    digest: Digest,
+    options: CallerOptions,
+  ): Promise<ManifestDocument | undefined> {
     const stored = await this.#components.store.getDocument(digest)
     if (stored !== undefined) return stored
     const key = `${digest} ${origins.map(keyOf).join()} ${options.authorization ?? ''}`
@@ -132,7 +146,12 @@ export class Catalog {
     return document === undefined ? { kind: 'none' } : { kind: 'manifest', document }
   }
 
-  async #answerTag(origin: OriginRef, tag: string, mayAskOrigin: boolean, options: AbortOptions): Promise<DocumentReply> {
+  async #answerTag(
+    origin: OriginRef,
+    tag: string,
+    mayAskOrigin: boolean,
+    options: AbortOptions,
+  ): Promise<DocumentReply> {
     if (mayAskOrigin) await this.resolveTag(origin, tag, options)
     const stored = this.#components.store.getTag(origin, tag)
     if (stored === undefined) return { kind: 'none' }
@@ -211,18 +230,27 @@ export class Catalog {
     return undefined
   }
 
-  async #manifestOfTracker(origin: OriginRef, digest: Digest, options: CallerOptions): Promise<ManifestDocument | undefined> {
+  async #manifestOfTracker(
+    origin: OriginRef,
+    digest: Digest,
+    options: CallerOptions,
+  ): Promise<ManifestDocument | undefined> {
     const { peers } = this.#components
     if (peers === undefined || options.authorization !== undefined) return undefined
     return (await askTrackers(peers, { kind: 'manifest', origin, digest }, options, this.#logger))?.document
   }
 
   /** Only for a digest known to belong to the repository: an agent's word would not do to say so. */
-  async #manifestOfAgents(origin: OriginRef, digest: Digest, options: AbortOptions): Promise<ManifestDocument | undefined> {
+  async #manifestOfAgents(
+    origin: OriginRef,
+    digest: Digest,
+    options: AbortOptions,
+  ): Promise<ManifestDocument | undefined> {
     const { peers } = this.#components
     const belongs = this.originsOf(digest).some((seen) => keyOf(seen) === keyOf(origin))
     if (peers === undefined || !belongs) return undefined
-    for await (const reply of askAgents(peers, { kind: 'manifest', origin, digest }, options, this.#logger)) return reply.document
+    for await (const reply of askAgents(peers, { kind: 'manifest', origin, digest }, options, this.#logger))
+      return reply.document
     return undefined
   }
 

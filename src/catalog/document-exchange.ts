@@ -82,7 +82,16 @@ export class DocumentExchange implements DocumentPeers {
       await stream.close()
       return reply
     } catch (error) {
-      stream.abort(error instanceof Error ? error : new ShoalError('document request failed', { code: 'DOCUMENT', blame: 'local', retryable: true, cause: error }))
+      stream.abort(
+        error instanceof Error
+          ? error
+          : new ShoalError('document request failed', {
+              code: 'DOCUMENT',
+              blame: 'local',
+              retryable: true,
+              cause: error,
+            }),
+      )
       throw error
     }
   }

@@ -67,7 +67,11 @@ function frame(value: unknown): Uint8Array {
 }
 
 /** Asks over a fresh stream; the reply is of the kind asked for or `none`, and a manifest in it has its digest. */
-export async function askOverStream(stream: Stream, request: DocumentRequest, options: AbortOptions): Promise<DocumentReply> {
+export async function askOverStream(
+  stream: Stream,
+  request: DocumentRequest,
+  options: AbortOptions,
+): Promise<DocumentReply> {
   const lp = lpStream(stream, { maxDataLength: MAX_MANIFEST_BYTES, maxBufferSize: MAX_MANIFEST_BYTES * 2 })
   await lp.write(frame(request), abortable(options))
   const reply = parseHeader(replySchema, (await lp.read(abortable(options))).subarray())
@@ -93,7 +97,10 @@ export async function answerOverStream(
     await lp.write(frame(reply), abortable(options))
   } else {
     const { digest, mediaType, bytes } = reply.document
-    await lp.write(frame({ kind: 'manifest', descriptor: { digest, mediaType, sizeBytes: bytes.byteLength } }), abortable(options))
+    await lp.write(
+      frame({ kind: 'manifest', descriptor: { digest, mediaType, sizeBytes: bytes.byteLength } }),
+      abortable(options),
+    )
     await lp.write(bytes, abortable(options))
   }
   await stream.close(abortable(options))

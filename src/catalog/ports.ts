@@ -45,7 +45,11 @@ export interface CallerOptions extends AbortOptions {
 export interface OriginDocuments {
   headManifest(origin: OriginRef, reference: string, options: CallerOptions): Promise<ManifestDescriptor | undefined>
   getManifest(origin: OriginRef, reference: string, options: CallerOptions): Promise<ManifestDocument | undefined>
-  headBlob(origin: OriginRef, digest: Digest, options: CallerOptions): Promise<{ readonly sizeBytes: number } | undefined>
+  headBlob(
+    origin: OriginRef,
+    digest: Digest,
+    options: CallerOptions,
+  ): Promise<{ readonly sizeBytes: number } | undefined>
 }
 
 /** One question to a peer. */

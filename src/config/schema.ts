@@ -167,7 +167,7 @@ export const settingsSchema = section({
     }),
   }).prefault({}),
   timeouts: section({
-    firstByte: setting(leaf.duration(), 'duration', '5s', {
+    firstByte: setting(leaf.duration(), 'duration', '12s', {
       description: 'Longest until a client has its first verified byte, else it is sent on.',
     }),
     stall: setting(leaf.duration(), 'duration', '250ms', {

@@ -1,5 +1,12 @@
 import { Bitfield, decodeSignedChunkMap, MAX_MAP_BYTES, type SignedChunkMap } from '../chunking/index.ts'
-import { type AbortOptions, type BlobRef, type Clock, type Digest, type OriginGrant, ShoalError } from '../core/index.ts'
+import {
+  type AbortOptions,
+  type BlobRef,
+  type Clock,
+  type Digest,
+  type OriginGrant,
+  ShoalError,
+} from '../core/index.ts'
 import { layoutOf } from './blob-layout.ts'
 import { withDeadline } from './deadline.ts'
 import { PeerClosedError, PeerProtocolError, PeerStalledError } from './errors.ts'

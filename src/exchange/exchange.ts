@@ -1,5 +1,6 @@
 import type { AbortOptions, Clock, Digest, PeerRef, PeerRole } from '../core/index.ts'
 import type { Logger, Metrics } from '../telemetry/index.ts'
+import { SingleFlight } from '../util/index.ts'
 import { withDeadline } from './deadline.ts'
 import { PeerClosedError, PeerProtocolError, PeerStalledError } from './errors.ts'
 import type { PeerLink } from './follow-events.ts'
@@ -14,7 +15,6 @@ import { Offenders } from './offenders.ts'
 import type { PeerStreams } from './peer-streams.ts'
 import { PeerTraffic, type TrafficCount } from './peer-traffic.ts'
 import type { ChunkSupply } from './ports.ts'
-import { SingleFlight } from './single-flight.ts'
 import { UploadSlots } from './upload-slots.ts'
 
 export interface ExchangeInit {

@@ -14,7 +14,12 @@ export interface HelloMessage {
 /** What a follower says on its control stream. `follow` and `request` are numbers it chose; answers carry them. */
 export type FollowerMessage =
   | HelloMessage
-  | { readonly kind: 'follow'; readonly follow: number; readonly ref: BlobRef; readonly origins: readonly OriginGrant[] }
+  | {
+      readonly kind: 'follow'
+      readonly follow: number
+      readonly ref: BlobRef
+      readonly origins: readonly OriginGrant[]
+    }
   | { readonly kind: 'unfollow'; readonly follow: number }
   | { readonly kind: 'announce'; readonly isHeld: boolean; readonly digests: readonly Digest[] }
   | { readonly kind: 'mapRequest'; readonly request: number; readonly digest: Digest }

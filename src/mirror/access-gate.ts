@@ -1,4 +1,5 @@
 import { type AbortOptions, type Clock, type OriginRef, parseDigest } from '../core/index.ts'
+import { SingleFlight } from '../util/index.ts'
 import { ANYBODY, AccessPasses, type CallerKey, callerKey, subjectKey } from './access-passes.ts'
 import { settlesWithin, within } from './deadline.ts'
 import type {
@@ -11,7 +12,6 @@ import type {
   ProbeOutcome,
   TrackerConfirmation,
 } from './ports.ts'
-import { SingleFlight } from './single-flight.ts'
 
 /** `verify`: a caller gets what the origin gives it. `open`: whoever reaches this mirror gets what the agent may have. */
 export type AccessPolicy = 'verify' | 'open'
@@ -85,7 +85,7 @@ export class OriginAccessGate implements AccessGate {
     const ask = (signal: AbortSignal): Promise<AccessOutcome> => this.#ask(origin, subject, authorization, signal)
     const key = subjectKey(caller, origin, subject)
     const ageMs = this.#passAgeMs(caller, origin, subject)
-    if (ageMs === undefined) return await this.#flights.run(key, ask, options)
+    if (ageMs === undefined) return await this.#flights.run(key, options, ask)
     if (ageMs > this.#ttlMs * RENEW_AT) this.#renew(key, ask)
     return ALLOWED
   }
@@ -125,7 +125,7 @@ export class OriginAccessGate implements AccessGate {
 
   #renew(key: string, ask: (signal: AbortSignal) => Promise<AccessOutcome>): void {
     if (this.#renewals.has(key) || this.#stopping.signal.aborted) return
-    const renewal = this.#flights.run(key, ask, { signal: this.#stopping.signal }).then(
+    const renewal = this.#flights.run(key, { signal: this.#stopping.signal }, ask).then(
       () => void this.#renewals.delete(key),
       () => void this.#renewals.delete(key),
     )

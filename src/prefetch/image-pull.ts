@@ -103,11 +103,13 @@ async function resolveImage(
   options: ImagePullOptions,
 ): Promise<{ digest: Digest; manifest: Manifest }> {
   const digest = reference.digest ?? (await components.resolveTag(origin, reference.tag ?? 'latest', options))?.digest
-  if (digest === undefined) throw new PullRefusedError(`${origin.namespace} has no ${origin.repository}:${reference.tag}`)
+  if (digest === undefined)
+    throw new PullRefusedError(`${origin.namespace} has no ${origin.repository}:${reference.tag}`)
   const top = await readManifest(origin, digest, components, options)
   if (top.kind === 'manifest') return { digest, manifest: top }
   const chosen = choosePlatform(top.manifests, options.platform ?? components.platform)
-  if (chosen === undefined) throw new PullRefusedError(`${origin.repository} has no image for this platform: try --platform`)
+  if (chosen === undefined)
+    throw new PullRefusedError(`${origin.repository} has no image for this platform: try --platform`)
   return { digest, manifest: await readManifest(origin, chosen.digest, components, options) }
 }
 

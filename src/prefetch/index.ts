@@ -3,4 +3,10 @@
  * Promise: each blob is fetched as for a client and verified whole; ending the call cancels what only it wanted.
  * Owns the pulls under way, nothing else.
  */
-export { type ImagePullComponents, type ImagePullOptions, type PullEvent, PullRefusedError, pullImage } from './image-pull.ts'
+export {
+  type ImagePullComponents,
+  type ImagePullOptions,
+  type PullEvent,
+  PullRefusedError,
+  pullImage,
+} from './image-pull.ts'

@@ -1,7 +1,7 @@
 import { type Cutter, decodeSignedChunkMap } from '../chunking/index.ts'
 import { type AbortOptions, type BlobRef, type Clock, type Digest, ShoalError } from '../core/index.ts'
 import type { Logger } from '../telemetry/index.ts'
-import { abortable } from './abortable.ts'
+import { abortable } from '../util/index.ts'
 import { BlobFiles } from './blob-files.ts'
 import type { BlobRemover } from './blob-remover.ts'
 import { BlobState } from './blob-state.ts'

@@ -1,5 +1,5 @@
 import type { AbortOptions } from '../core/index.ts'
-import { abortable } from './abortable.ts'
+import { abortable } from '../util/index.ts'
 import type { BlobFiles } from './blob-files.ts'
 import type { BlobRemover } from './blob-remover.ts'
 import type { BlobState } from './blob-state.ts'

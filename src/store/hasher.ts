@@ -1,7 +1,7 @@
 import { Worker } from 'node:worker_threads'
 import PQueue from 'p-queue'
 import type { AbortOptions, Clock, Timer } from '../core/index.ts'
-import { abortable } from './abortable.ts'
+import { abortable } from '../util/index.ts'
 import { StoreFailedError } from './errors.ts'
 import type { HashJob, HashResult, HashSegment } from './hash-segments.ts'
 import type { HashAnswer } from './hash-worker.ts'

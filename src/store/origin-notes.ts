@@ -101,6 +101,10 @@ export class OriginNotes {
     this.#noted(ACCESS)
   }
 
+  forgetAccess(origin: OriginRef): void {
+    this.#database.run('DELETE FROM access WHERE namespace = ? AND repository = ?', origin.namespace, origin.repository)
+  }
+
   access(origin: OriginRef): number | undefined {
     const sql = 'SELECT confirmed_at_ms FROM access WHERE namespace = ? AND repository = ?'
     const [row] = this.#database.all(sql, origin.namespace, origin.repository)

@@ -206,6 +206,11 @@ export class Store {
     this.#notes()?.noteAccess(origin)
   }
 
+  /** Forgets that anybody may read the repository, since the origin has refused somebody. */
+  forgetAccess(origin: OriginRef): void {
+    this.#notes()?.forgetAccess(origin)
+  }
+
   /** Epoch milliseconds at which it was last confirmed that anybody may read the repository. */
   access(origin: OriginRef): number | undefined {
     return this.#notes()?.access(origin)

@@ -1,4 +1,5 @@
 import type { AbortOptions } from '../core/index.ts'
+import { abortable } from './abortable.ts'
 
 interface Flight<T> {
   readonly result: Promise<T>
@@ -15,13 +16,9 @@ export class SingleFlight<T> {
     options.signal?.throwIfAborted()
     const flight = this.#flights.get(key) ?? this.#begin(key, work)
     flight.callers += 1
-    const left = Promise.withResolvers<never>()
-    const onAbort = () => left.reject(options.signal?.reason)
-    options.signal?.addEventListener('abort', onAbort, { once: true })
     try {
-      return await Promise.race([flight.result, left.promise])
+      return await abortable(flight.result, options.signal)
     } finally {
-      options.signal?.removeEventListener('abort', onAbort)
       flight.callers -= 1
       if (flight.callers === 0) this.#leave(key, flight)
     }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { withDeadline } from '../../../src/exchange/deadline.ts'
 import { Offenders } from '../../../src/exchange/offenders.ts'
-import { SingleFlight } from '../../../src/exchange/single-flight.ts'
+import { SingleFlight } from '../../../src/util/index.ts'
 import { turns, watch } from '../../support/exchange-bench.ts'
 import { VirtualClock } from '../../support/virtual-clock.ts'
 
