@@ -76,7 +76,7 @@ export class Catalog {
   async blobRef(digest: Digest, origins: readonly OriginRef[], options: CallerOptions): Promise<BlobRef | undefined> {
     const known = this.originsOf(digest).find((seen) => seen.sizeBytes !== undefined)?.sizeBytes
     if (known !== undefined) return { digest, sizeBytes: known }
-    let failure: unknown
+    let failure: Error | undefined
     for (const origin of origins) {
       try {
         const found = await this.#components.origin.headBlob(origin, digest, options)
@@ -84,7 +84,7 @@ export class Catalog {
         this.#note(digest, { ...origin, sizeBytes: found.sizeBytes })
         return { digest, sizeBytes: found.sizeBytes }
       } catch (error) {
-        if (isAbort(error)) throw error
+        if (isAbort(error) || !(error instanceof Error)) throw error
         failure ??= error
       }
     }
@@ -212,7 +212,7 @@ export class Catalog {
     digest: Digest,
     options: CallerOptions,
   ): Promise<{ document: ManifestDocument; origin: OriginRef } | undefined> {
-    let failure: unknown
+    let failure: Error | undefined
     for (const origin of origins) {
       const ofTracker = await this.#manifestOfTracker(origin, digest, options)
       if (ofTracker !== undefined) return { document: ofTracker, origin }
@@ -220,7 +220,7 @@ export class Catalog {
         const document = await this.#components.origin.getManifest(origin, digest, options)
         if (document !== undefined) return { document, origin }
       } catch (error) {
-        if (isAbort(error)) throw error
+        if (isAbort(error) || !(error instanceof Error)) throw error
         failure ??= error
         const ofAgent = await this.#manifestOfAgents(origin, digest, options)
         if (ofAgent !== undefined) return { document: ofAgent, origin }

@@ -73,12 +73,12 @@ export async function askOverStream(
   options: AbortOptions,
 ): Promise<DocumentReply> {
   const lp = lpStream(stream, { maxDataLength: MAX_MANIFEST_BYTES, maxBufferSize: MAX_MANIFEST_BYTES * 2 })
-  await lp.write(frame(request), abortable(options))
-  const reply = parseHeader(replySchema, (await lp.read(abortable(options))).subarray())
+  await lp.write(frame(request), withSignal(options))
+  const reply = parseHeader(replySchema, (await lp.read(withSignal(options))).subarray())
   if (reply.kind === 'none') return reply
   if (reply.kind !== request.kind) throw new DocumentProtocolError(`asked for ${request.kind}, got ${reply.kind}`)
   if (reply.kind !== 'manifest') return reply
-  const bytes = Uint8Array.prototype.slice.call((await lp.read(abortable(options))).subarray())
+  const bytes = Uint8Array.prototype.slice.call((await lp.read(withSignal(options))).subarray())
   const wanted = request.kind === 'manifest' ? request.digest : undefined
   if (digestOf(bytes) !== wanted) throw new DocumentProtocolError('manifest does not have its digest')
   return { kind: 'manifest', document: { digest: digestOf(bytes), mediaType: reply.descriptor.mediaType, bytes } }
@@ -91,22 +91,20 @@ export async function answerOverStream(
   options: AbortOptions,
 ): Promise<void> {
   const lp = lpStream(stream, { maxDataLength: MAX_HEADER_BYTES })
-  const request = parseDocumentRequest((await lp.read(abortable(options))).subarray())
+  const request = parseDocumentRequest((await lp.read(withSignal(options))).subarray())
   const reply = await answer(request)
   if (reply.kind !== 'manifest') {
-    await lp.write(frame(reply), abortable(options))
+    await lp.write(frame(reply), withSignal(options))
   } else {
-    const { digest, mediaType, bytes } = reply.document
-    await lp.write(
-      frame({ kind: 'manifest', descriptor: { digest, mediaType, sizeBytes: bytes.byteLength } }),
-      abortable(options),
-    )
-    await lp.write(bytes, abortable(options))
+    const { bytes, ...described } = reply.document
+    const descriptor = { digest: described.digest, mediaType: described.mediaType, sizeBytes: bytes.byteLength }
+    await lp.write(frame({ kind: 'manifest', descriptor }), withSignal(options))
+    await lp.write(bytes, withSignal(options))
   }
-  await stream.close(abortable(options))
+  await stream.close(withSignal(options))
 }
 
 /** libp2p's options do not take an explicit undefined. */
-function abortable({ signal }: AbortOptions): { signal?: AbortSignal } {
+function withSignal({ signal }: AbortOptions): { signal?: AbortSignal } {
   return signal === undefined ? {} : { signal }
 }

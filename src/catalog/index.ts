@@ -6,7 +6,6 @@
  */
 export { Catalog, type CatalogComponents, type CatalogInit } from './catalog.ts'
 export { DocumentExchange, type DocumentExchangeComponents, type DocumentStreams } from './document-exchange.ts'
-export { DOCUMENTS_PROTOCOL, DocumentProtocolError, parseDocumentRequest } from './document-protocol.ts'
 export type {
   CatalogStore,
   DocumentPeers,

@@ -17,3 +17,10 @@ export {
 } from './digest.ts'
 export { type Blame, isAbort, ShoalError, type ShoalErrorInit } from './errors.ts'
 export type { PeerRef, PeerRole } from './peer.ts'
+export {
+  PeerBusyError,
+  PeerLacksChunkError,
+  PeerClosedError,
+  PeerStalledError,
+  PeerProtocolError,
+} from './peer-errors.ts'

@@ -16,7 +16,7 @@ export {
 export { Exchange, type ExchangeComponents, type ExchangeInit, type PeerSummary } from './exchange.ts'
 export type { FollowEvents, Following, PeerLink, ReceivedChunk, RequestOptions } from './follow-events.ts'
 export { EXCHANGE_PROTOCOL } from './libp2p-carrier.ts'
-export { DEFAULT_LIMITS, type ExchangeLimits } from './limits.ts'
+export type { ExchangeLimits } from './limits.ts'
 export type { Urgency } from './messages.ts'
 export type { PeerStreams, StreamLimits } from './peer-streams.ts'
 export type { ChunkSupply, Publisher, RemotePeer, Subscription, SuppliedChunk, SupplyBusy } from './ports.ts'

@@ -7,6 +7,5 @@ export {
   type ImagePullComponents,
   type ImagePullOptions,
   type PullEvent,
-  PullRefusedError,
   pullImage,
 } from './image-pull.ts'

@@ -1,7 +1,6 @@
-import type { AbortOptions, Clock, Random } from '../core/index.ts'
+import type { AbortOptions, BlobRef, Clock, Random } from '../core/index.ts'
 import type { SignedChunkMap } from '../chunking/index.ts'
 import type { Logger } from '../telemetry/index.ts'
-import type { Download } from './download.ts'
 import type { ByteSource } from './fetch-ledger.ts'
 import type { InFlightBudget } from './in-flight-budget.ts'
 import type { PeerState } from './peer-state.ts'
@@ -29,7 +28,6 @@ export interface DownloadComponents {
 
 /** What the rest of the agent learns from downloads. */
 export interface DownloadEvents {
-  chunkHeld(download: Download, chunk: number, digest: Uint8Array, source: ByteSource, sizeBytes: number): void
-  completed(download: Download): void
-  corrupted(download: Download): void
+  chunkHeld(ref: BlobRef, chunk: number, digest: Uint8Array, source: ByteSource, sizeBytes: number): void
+  completed(ref: BlobRef): void
 }

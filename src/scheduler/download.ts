@@ -97,7 +97,15 @@ export class Download {
     )
     this.#fetcher = new Fetcher(
       { ref: this.ref, layout: blob.layout, access: () => this.#access, settings },
-      { board: this.#board, trust: this.#trust, budget: components.budget, origin: components.origin, clock: components.clock, random: components.random, hash: components.hash },
+      {
+        board: this.#board,
+        trust: this.#trust,
+        budget: components.budget,
+        origin: components.origin,
+        clock: components.clock,
+        random: components.random,
+        hash: components.hash,
+      },
       {
         accept: async (chunk, bytes, digest, source) => await this.#accept(chunk, bytes, digest, source),
         adopt: async (chunk, digest) => await this.#adopt(chunk, digest),
@@ -116,7 +124,9 @@ export class Download {
   }
 
   async close(): Promise<void> {
-    this.#waiters.failAll(new ShoalError('download closed', { code: 'DOWNLOAD_CLOSED', blame: 'local', retryable: true }))
+    this.#waiters.failAll(
+      new ShoalError('download closed', { code: 'DOWNLOAD_CLOSED', blame: 'local', retryable: true }),
+    )
     await Promise.all([this.#tasks.close(), this.#fetcher.close(), this.swarm.close()])
     this.#blob.release()
   }
@@ -207,7 +217,8 @@ export class Download {
 
   #left(peer: PeerState): void {
     if (peer.role === 'tracker') return
-    for (let chunk = 0; chunk < this.#blob.layout.chunkCount; chunk++) if (peer.holds(chunk)) this.#board.removeCopy(chunk)
+    for (let chunk = 0; chunk < this.#blob.layout.chunkCount; chunk++)
+      if (peer.holds(chunk)) this.#board.removeCopy(chunk)
   }
 
   /** Whoever holds the whole blob has a map of it; each is asked once. */
@@ -217,7 +228,12 @@ export class Download {
     this.#tasks.run(async (signal) => {
       try {
         const signed = await peer.following.requestMap({ signal })
-        if (signed === undefined || signed.map.blobDigest !== this.ref.digest || signed.map.sizeBytes !== this.ref.sizeBytes) return
+        if (
+          signed === undefined ||
+          signed.map.blobDigest !== this.ref.digest ||
+          signed.map.sizeBytes !== this.ref.sizeBytes
+        )
+          return
         this.#trust.offerMap(signed)
         this.#replan()
       } catch (error) {
@@ -345,7 +361,7 @@ export class Download {
     // Others may still be sending the same chunk: it is had, they can stop.
     for (const attempt of this.#board.attemptsOn(chunk)) if (attempt.sourceId !== ORIGIN) attempt.controller.abort()
     this.#waiters.held(chunk)
-    this.#events.chunkHeld(this, chunk, digest, source, sizeBytes)
+    this.#events.chunkHeld(this.ref, chunk, digest, source, sizeBytes)
     if (this.#blob.heldCount === this.#blob.layout.chunkCount) this.#verify()
     this.#replan()
   }
@@ -375,7 +391,7 @@ export class Download {
       const signed = await this.#components.makeMap(this.#blob, this.swarm.tracker, { signal })
       if (signed !== undefined) await this.#blob.setMap(signed)
     }
-    this.#events.completed(this)
+    this.#events.completed(this.ref)
   }
 
   #corrupt(): void {
@@ -383,7 +399,6 @@ export class Download {
     this.#trust.clear()
     this.#mapAsked.clear()
     this.#waiters.failAll(new BlobCorruptError(`blob ${this.ref.digest} does not have its digest`))
-    this.#events.corrupted(this)
   }
 
   #peerFailed(peer: PeerState, error: unknown): void {

@@ -1,6 +1,16 @@
+import { pipe } from 'it-pipe'
 import type { ChunkLayout } from '../chunking/index.ts'
-import { type BlobRef, type Clock, isAbort, type Random, ShoalError } from '../core/index.ts'
-import { PeerBusyError, PeerLacksChunkError, PeerProtocolError } from '../exchange/index.ts'
+import {
+  type BlobRef,
+  type Clock,
+  isAbort,
+  PeerBusyError,
+  PeerLacksChunkError,
+  PeerProtocolError,
+  type Random,
+  ShoalError,
+} from '../core/index.ts'
+import { assembleChunks } from './chunk-assembler.ts'
 import { type Attempt, type ChunkBoard, ORIGIN } from './chunk-board.ts'
 import type { DigestTrust } from './digest-trust.ts'
 import type { ByteSource } from './fetch-ledger.ts'
@@ -147,7 +157,13 @@ export class Fetcher {
     return digest !== undefined && (await this.#listener.adopt(chunk, digest))
   }
 
-  async #receive(peer: PeerState, asked: number | 'any', received: ReceivedChunk, tookMs: number, signal: AbortSignal): Promise<void> {
+  async #receive(
+    peer: PeerState,
+    asked: number | 'any',
+    received: ReceivedChunk,
+    tookMs: number,
+    signal: AbortSignal,
+  ): Promise<void> {
     const { hash, trust, clock } = this.#components
     const { chunk, bytes } = received
     const isExpected = asked === 'any' ? chunk >= 0 && chunk < this.#init.layout.chunkCount : chunk === asked
@@ -166,7 +182,13 @@ export class Fetcher {
   }
 
   /** A chunk known by one agent's word alone: its first ones, and then some, are compared with the origin before it is believed. */
-  async #confirm(peer: PeerState, chunk: number, bytes: Uint8Array, digest: Uint8Array, signal: AbortSignal): Promise<void> {
+  async #confirm(
+    peer: PeerState,
+    chunk: number,
+    bytes: Uint8Array,
+    digest: Uint8Array,
+    signal: AbortSignal,
+  ): Promise<void> {
     const { trust, random } = this.#components
     const isDue = peer.confirmedCount < ALWAYS_SAMPLED || random() < this.#init.settings.sampleShare
     if (!isDue) return trust.vouch(chunk, digest)
@@ -184,7 +206,8 @@ export class Fetcher {
     const pieces: Uint8Array[] = []
     const { origin } = this.#components
     const range = { start, end: start + length }
-    for await (const piece of origin.readBlob(this.#init.ref, this.#init.access(), range, { signal })) pieces.push(piece)
+    for await (const piece of origin.readBlob(this.#init.ref, this.#init.access(), range, { signal }))
+      pieces.push(piece)
     return Buffer.concat(pieces)
   }
 
@@ -219,57 +242,27 @@ export class Fetcher {
     const { layout, ref } = this.#init
     const [first, last] = [attempts[0], attempts.at(-1)]
     if (first === undefined || last === undefined) return
-    const range = { start: layout.offsetOf(first.chunk), end: layout.offsetOf(last.chunk) + layout.lengthOf(last.chunk) }
-    const chunks = new ChunkAssembler(layout, first.chunk)
-    for await (const piece of this.#components.origin.readBlob(ref, this.#init.access(), range, { signal })) {
-      for (const { chunk, bytes } of chunks.push(piece)) {
-        await this.#acceptFromOrigin(chunk, bytes)
-        const attempt = attempts[chunk - first.chunk]
-        if (attempt !== undefined) this.#components.board.end(attempt)
-        if (chunk !== last.chunk && !this.#listener.isStillWanted(chunk + 1)) return
-      }
+    const range = {
+      start: layout.offsetOf(first.chunk),
+      end: layout.offsetOf(last.chunk) + layout.lengthOf(last.chunk),
     }
+    await pipe(
+      this.#components.origin.readBlob(ref, this.#init.access(), range, { signal }),
+      (pieces) => assembleChunks(pieces, layout, first.chunk),
+      async (chunks) => {
+        for await (const { chunk, bytes } of chunks) {
+          await this.#acceptFromOrigin(chunk, bytes)
+          const attempt = attempts[chunk - first.chunk]
+          if (attempt !== undefined) this.#components.board.end(attempt)
+          if (chunk !== last.chunk && !this.#listener.isStillWanted(chunk + 1)) return
+        }
+      },
+    )
   }
 
   async #acceptFromOrigin(chunk: number, bytes: Uint8Array): Promise<void> {
     const digest = this.#components.hash(bytes)
     this.#components.trust.sampled(chunk, digest)
     await this.#listener.accept(chunk, bytes, digest, 'origin')
-  }
-}
-
-/** Cuts a stream of bytes that begins at a chunk boundary into whole chunks. */
-export class ChunkAssembler {
-  readonly #layout: ChunkLayout
-  #chunk: number
-  #filled = 0
-  #bytes: Uint8Array | undefined
-
-  constructor(layout: ChunkLayout, firstChunk: number) {
-    this.#layout = layout
-    this.#chunk = firstChunk
-  }
-
-  /** The chunks that `piece` completes; they do not share memory with each other. */
-  *push(piece: Uint8Array): Iterable<{ chunk: number; bytes: Uint8Array }> {
-    let rest = piece
-    while (rest.byteLength > 0 && this.#chunk < this.#layout.chunkCount) {
-      const length = this.#layout.lengthOf(this.#chunk)
-      if (this.#filled === 0 && rest.byteLength === length) {
-        // A piece that is one whole chunk needs no copy.
-        yield { chunk: this.#chunk++, bytes: rest }
-        return
-      }
-      this.#bytes ??= Buffer.allocUnsafeSlow(length)
-      const taken = Math.min(rest.byteLength, length - this.#filled)
-      this.#bytes.set(rest.subarray(0, taken), this.#filled)
-      this.#filled += taken
-      rest = rest.subarray(taken)
-      if (this.#filled < length) return
-      const bytes = this.#bytes
-      this.#bytes = undefined
-      this.#filled = 0
-      yield { chunk: this.#chunk++, bytes }
-    }
   }
 }

@@ -7,10 +7,8 @@
  */
 export { BlobHandle, type ByteRange } from './blob-handle.ts'
 export type { DemandKind } from './demand.ts'
-export { BlobCorruptError, SourcesExhaustedError } from './errors.ts'
 export type { BytesBySource, ByteSource } from './fetch-ledger.ts'
 export { InFlightBudget } from './in-flight-budget.ts'
-export { rankByRendezvous } from './origin-duty.ts'
 export type { PeerState } from './peer-state.ts'
 export type * from './ports.ts'
 export { type DownloadSummary, Scheduler, type SchedulerListener } from './scheduler.ts'

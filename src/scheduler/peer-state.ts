@@ -14,7 +14,6 @@ const MAX_STALL_REST_MS = 16_000
 export class PeerState {
   readonly id: string
   readonly role: PeerRole
-  readonly following: Following
   /** Requests under way, `any` included. */
   inFlight = 0
   /** Times in a row that it was found to deliver nothing. */
@@ -34,13 +33,23 @@ export class PeerState {
   /** A tracker: it has told what it holds, so that it is known whether others hold the blob already. */
   hasReported = false
   readonly #held: Uint8Array
+  #following: Following | undefined
 
-  constructor(id: string, role: PeerRole, following: Following, chunkCount: number, nowMs: number) {
+  constructor(id: string, role: PeerRole, chunkCount: number, nowMs: number) {
     this.id = id
     this.role = role
-    this.following = following
     this.lastHeardMs = nowMs
     this.#held = new Uint8Array(chunkCount)
+  }
+
+  /** Its news may come before `follow` has returned, so this is set afterwards, in the same turn. */
+  set following(following: Following) {
+    this.#following = following
+  }
+
+  get following(): Following {
+    if (this.#following === undefined) throw new TypeError('the peer is not followed yet')
+    return this.#following
   }
 
   holds(chunk: number): boolean {

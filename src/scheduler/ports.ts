@@ -103,5 +103,10 @@ export interface OriginSource {
    * Bytes [start, end) of the blob in order, exactly end - start of them, resumed and retried inside.
    * Throws an error with blame `origin` when it gives up.
    */
-  readBlob(ref: BlobRef, access: OriginAccess, range: { start: number; end: number }, options: AbortOptions): AsyncIterable<Uint8Array>
+  readBlob(
+    ref: BlobRef,
+    access: OriginAccess,
+    range: { start: number; end: number },
+    options: AbortOptions,
+  ): AsyncIterable<Uint8Array>
 }

@@ -124,11 +124,15 @@ export class Scheduler {
 
   async #start(ref: BlobRef, access: OriginAccess): Promise<Entry> {
     const blob = await this.#openBlob(ref)
-    const download = new Download(blob, { selfId: this.#init.selfId, access, settings: this.#init.settings }, this.#components, {
-      chunkHeld: (of, chunk, digest, source, sizeBytes) => this.#chunkHeld(of, chunk, digest, source, sizeBytes),
-      completed: (of) => this.#completed(of),
-      corrupted: () => undefined,
-    })
+    const download = new Download(
+      blob,
+      { selfId: this.#init.selfId, access, settings: this.#init.settings },
+      this.#components,
+      {
+        chunkHeld: (held, chunk, digest, source, sizeBytes) => this.#chunkHeld(held, chunk, digest, source, sizeBytes),
+        completed: (whole) => this.#completed(whole),
+      },
+    )
     const entry: Entry = { download, handles: 0, idleTimer: undefined }
     this.#entries.set(ref.digest, entry)
     download.start()
@@ -146,14 +150,14 @@ export class Scheduler {
     }
   }
 
-  #chunkHeld(download: Download, chunk: number, digest: Uint8Array, source: ByteSource, sizeBytes: number): void {
+  #chunkHeld(ref: BlobRef, chunk: number, digest: Uint8Array, source: ByteSource, sizeBytes: number): void {
     this.ledger.add(source, sizeBytes)
-    this.#components.router.provide(download.ref.digest)
-    for (const listener of this.#listeners) listener.chunkHeld?.(download.ref, chunk, digest, source, sizeBytes)
+    this.#components.router.provide(ref.digest)
+    for (const listener of this.#listeners) listener.chunkHeld?.(ref, chunk, digest, source, sizeBytes)
   }
 
-  #completed(download: Download): void {
-    for (const listener of this.#listeners) listener.completed?.(download.ref)
+  #completed(ref: BlobRef): void {
+    for (const listener of this.#listeners) listener.completed?.(ref)
   }
 
   #closed(entry: Entry): void {

@@ -2,7 +2,7 @@ import { type BlobRef, type Clock, isAbort, type OriginGrant, type PeerRef } fro
 import type { Logger } from '../telemetry/index.ts'
 import { rankByRendezvous } from './origin-duty.ts'
 import { PeerState } from './peer-state.ts'
-import type { ContentRouter, Following, OriginAccess, PeerLink, PeerNetwork } from './ports.ts'
+import type { ContentRouter, OriginAccess, PeerLink, PeerNetwork } from './ports.ts'
 import type { SchedulerSettings } from './settings.ts'
 import { TaskGroup } from './task-group.ts'
 
@@ -196,7 +196,10 @@ export class Swarm {
     const trackers = this.#components.network.trackers()
     if (this.#isSeekingTracker || this.#tracker !== undefined || trackers.length === 0) return
     this.#isSeekingTracker = true
-    const ranked = rankByRendezvous(this.#init.ref.digest, trackers.map((tracker) => tracker.id))
+    const ranked = rankByRendezvous(
+      this.#init.ref.digest,
+      trackers.map((tracker) => tracker.id),
+    )
     this.#tasks.run(async (signal) => {
       for (const id of ranked) {
         const peer = trackers.find((tracker) => tracker.id === id)
@@ -243,25 +246,18 @@ export class Swarm {
   #follow(link: PeerLink, role: 'agent' | 'tracker', onLeft: () => void): PeerState {
     const { chunkCount, ref } = this.#init
     const access = this.#init.access()
-    // Events may come before `follow` returns, so the state is made first and handed its `Following` afterwards.
-    let state: PeerState | undefined
-    const early: ((peer: PeerState) => void)[] = []
-    const whenReady = (act: (peer: PeerState) => void) => (state === undefined ? early.push(act) : act(state))
-    const following: Following = link.follow(ref, role === 'tracker' ? grantsOf(access) : access.origins, {
-      onBitfield: (bits) => whenReady((peer) => this.#onBitfield(peer, bits)),
-      onHave: (chunks, digests) => whenReady((peer) => this.#onHave(peer, chunks, digests)),
-      onPeers: (peers) => whenReady(() => this.#onPeers(peers)),
-      onClosed: () =>
-        whenReady((peer) => {
-          peer.isGone = true
-          onLeft()
-          this.#listener.changed()
-        }),
+    const peer = new PeerState(link.id, role, chunkCount, this.#components.clock.now())
+    peer.following = link.follow(ref, role === 'tracker' ? grantsOf(access) : access.origins, {
+      onBitfield: (bits) => this.#onBitfield(peer, bits),
+      onHave: (chunks, digests) => this.#onHave(peer, chunks, digests),
+      onPeers: (peers) => this.#onPeers(peers),
+      onClosed: () => {
+        peer.isGone = true
+        onLeft()
+        this.#listener.changed()
+      },
     })
-    const ready = new PeerState(link.id, role, following, chunkCount, this.#components.clock.now())
-    state = ready
-    for (const act of early) act(ready)
-    return ready
+    return peer
   }
 
   #onBitfield(peer: PeerState, bits: Uint8Array): void {

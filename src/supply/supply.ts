@@ -69,7 +69,12 @@ export class Supply implements ChunkSupply {
     this.#publications.clear()
   }
 
-  follow(peer: RemotePeer, ref: BlobRef, origins: readonly OriginGrant[], publisher: Publisher): Subscription | undefined {
+  follow(
+    peer: RemotePeer,
+    ref: BlobRef,
+    origins: readonly OriginGrant[],
+    publisher: Publisher,
+  ): Subscription | undefined {
     const { directory, scheduler, seeder } = this.#components
     if (!this.#isKnown(ref)) return undefined
     if (peer.role === 'agent') directory.note(peer, ref.digest)
@@ -78,7 +83,8 @@ export class Supply implements ChunkSupply {
     const publication = this.#publication(ref)
     publication.follow(peer, publisher)
     // A tracker that holds nothing says so at once: its follower waits for that word before it asks anyone.
-    if (publication.blob === undefined && !this.#hasChunks(ref.digest)) publisher.bitfield(emptyBits(ref, this.#components))
+    if (publication.blob === undefined && !this.#hasChunks(ref.digest))
+      publisher.bitfield(emptyBits(ref, this.#components))
     publisher.peers(directory.sample(ref.digest, peer.id, INTRODUCED_PEERS))
     return { close: () => this.#unfollowed(publication, publisher) }
   }
@@ -143,7 +149,8 @@ export class Supply implements ChunkSupply {
         try {
           await this.#blobOf(publication, { signal })
         } catch (error) {
-          if (!isAbort(error)) this.#components.logger.warn({ err: error, digest: ref.digest }, 'blob not opened for peers')
+          if (!isAbort(error))
+            this.#components.logger.warn({ err: error, digest: ref.digest }, 'blob not opened for peers')
           this.#drop(publication)
         }
       })
@@ -164,7 +171,8 @@ export class Supply implements ChunkSupply {
     const digest = blob?.digestAt(chunk)
     if (blob === undefined || digest === undefined || !blob.has(chunk)) return undefined
     const { layout } = blob
-    const bytes = async (during: AbortOptions) => await blob.read(layout.offsetOf(chunk), layout.lengthOf(chunk), during)
+    const bytes = async (during: AbortOptions) =>
+      await blob.read(layout.offsetOf(chunk), layout.lengthOf(chunk), during)
     return { chunk, digest, bytes }
   }
 
@@ -177,7 +185,8 @@ export class Supply implements ChunkSupply {
       try {
         await this.#blobOf(publication, { signal })
       } catch (error) {
-        if (!isAbort(error)) this.#components.logger.warn({ err: error, digest: ref.digest }, 'blob not opened for peers')
+        if (!isAbort(error))
+          this.#components.logger.warn({ err: error, digest: ref.digest }, 'blob not opened for peers')
       }
     })
   }
@@ -198,7 +207,8 @@ export class Supply implements ChunkSupply {
   }
 
   #drop(publication: Publication): void {
-    if (this.#publications.get(publication.ref.digest) === publication) this.#publications.delete(publication.ref.digest)
+    if (this.#publications.get(publication.ref.digest) === publication)
+      this.#publications.delete(publication.ref.digest)
     publication.close()
   }
 }
