@@ -19,7 +19,7 @@ const levels = [
 const owners = [
   {
     name: 'libp2p',
-    library: '^node_modules/(libp2p|@libp2p/(?!crypto|peer-id|interface)|@chainsafe|it-pipe)',
+    library: '^node_modules/(libp2p|@libp2p/(?!crypto|peer-id|interface)|@chainsafe)',
     modules: ['p2p', 'exchange', 'discovery', 'catalog'],
   },
   // Keys and PeerIds without the network: chunk maps are signed with them.

@@ -6,9 +6,10 @@ export interface MembershipComponents {
   readonly discovery: Discovery
   /** Tells connected trackers; those that connect later ask for everything held. */
   readonly announce: (digests: readonly Digest[]) => void
+  readonly withdraw: (digests: readonly Digest[]) => void
 }
 
-/** Says what this process holds, to the DHT and to the trackers at once, each blob once. */
+/** Says what this process holds, to the DHT and to the trackers at once, each blob once, and takes it back when it is evicted. */
 export class Membership implements ContentRouter {
   readonly #components: MembershipComponents
   readonly #said = new Set<Digest>()
@@ -27,6 +28,17 @@ export class Membership implements ContentRouter {
     this.#said.add(digest)
     this.#components.discovery.provide(digest)
     this.#components.announce([digest])
+  }
+
+  /** The blob was evicted. */
+  withdraw(digest: Digest): void {
+    if (!this.#said.delete(digest)) return
+    this.#components.discovery.unprovide(digest)
+    this.#components.withdraw([digest])
+  }
+
+  reportDead(digest: Digest, peerId: string): void {
+    this.#components.discovery.reportDead(digest, peerId)
   }
 
   findPeers(digest: Digest, options: AbortOptions): AsyncIterable<PeerRef> {

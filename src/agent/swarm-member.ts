@@ -17,6 +17,7 @@ import { mapMaker } from './map-maker.ts'
 import { Membership } from './membership.ts'
 import { ExchangeNetwork } from './peer-network.ts'
 import { originInit } from './registry-settings.ts'
+import { Removals } from './removals.ts'
 import { Shutdown } from './shutdown.ts'
 import { swarmMetrics } from './swarm-metrics.ts'
 import { version } from './version.ts'
@@ -45,6 +46,7 @@ export interface SwarmMember {
 interface Doors {
   readonly identity: Identity
   readonly store: Store
+  readonly removals: Removals
   readonly origin: OriginClient
   readonly node: P2pNode
   readonly discovery: Discovery
@@ -71,10 +73,11 @@ export async function startSwarmMember(config: Config, components: ProcessCompon
 async function openDoors(config: Config, components: ProcessComponents, shutdown: Shutdown): Promise<Doors> {
   const { logger, metrics } = components
   const clock = systemClock
+  const removals = new Removals()
   const identity = await loadOrCreateIdentity(config.identity.file)
   const store = await Store.open(
     { dir: join(config.dataDir, 'store'), ...config.store },
-    { clock, logger: logger.child({ module: 'store' }), metrics },
+    { clock, logger: logger.child({ module: 'store' }), metrics, onRemoved: (digest) => removals.tell(digest) },
   )
   shutdown.add(async () => await store.close())
   const origin = new OriginClient(await originInit(config, `shoal/${version}`), { logger, metrics, clock })
@@ -86,7 +89,7 @@ async function openDoors(config: Config, components: ProcessComponents, shutdown
   )
   const trackers = config.trackers.filter(({ id }) => id !== node.peerId)
   const documents = new DocumentExchange({ trackers }, { streams: node, logger })
-  return { identity, store, origin, node, discovery, documents }
+  return { identity, store, removals, origin, node, discovery, documents }
 }
 
 function makeCatalog(config: Config, { store, origin, documents }: Doors, { logger }: ProcessComponents): Catalog {
@@ -119,7 +122,12 @@ function makeBrain(config: Config, doors: Doors, components: ProcessComponents, 
     ...(config.role === 'agent' ? defaultSettings : trackerSettings),
     stallFloorMs: config.timeouts.stallMs,
   }
-  const membership = new Membership({ discovery, announce: (digests) => exchange.announce(digests) })
+  const membership = new Membership({
+    discovery,
+    announce: (digests) => exchange.announce(digests),
+    withdraw: (digests) => exchange.withdraw(digests),
+  })
+  doors.removals.listen((digest) => membership.withdraw(digest))
   const scheduler = new Scheduler(
     { selfId: node.peerId, settings },
     {

@@ -114,7 +114,8 @@ export class Catalog {
     options: CallerOptions,
   ): Promise<ManifestDocument | undefined> {
     const stored = await this.#components.store.getDocument(digest)
-    if (stored !== undefined) return stored
+    // What was stored for one repository is not to be had by naming another, which perhaps everybody may read.
+    if (stored !== undefined && this.#belongs(digest, origins)) return stored
     const key = `${digest} ${origins.map(keyOf).join()} ${options.authorization ?? ''}`
     return await this.#manifests.run(key, options, async (signal) => {
       const caller = { authorization: options.authorization, signal }
@@ -138,8 +139,7 @@ export class Catalog {
       return { kind: 'public', isPublic: this.#components.anonymousSince(request.origin) !== undefined }
     }
     if (request.kind === 'tag') return await this.#answerTag(request.origin, request.tag, mayAskOrigin, options)
-    const belongs = this.originsOf(request.digest).some((seen) => keyOf(seen) === keyOf(request.origin))
-    if (!belongs && !mayAskOrigin) return { kind: 'none' }
+    if (!this.#belongs(request.digest, [request.origin]) && !mayAskOrigin) return { kind: 'none' }
     const document = mayAskOrigin
       ? await this.manifest([request.origin], request.digest, options)
       : await this.#components.store.getDocument(request.digest)
@@ -247,8 +247,7 @@ export class Catalog {
     options: AbortOptions,
   ): Promise<ManifestDocument | undefined> {
     const { peers } = this.#components
-    const belongs = this.originsOf(digest).some((seen) => keyOf(seen) === keyOf(origin))
-    if (peers === undefined || !belongs) return undefined
+    if (peers === undefined || !this.#belongs(digest, [origin])) return undefined
     for await (const reply of askAgents(peers, { kind: 'manifest', origin, digest }, options, this.#logger))
       return reply.document
     return undefined
@@ -270,6 +269,11 @@ export class Catalog {
     } catch (error) {
       this.#logger.warn({ err: error, digest }, 'manifest not stored')
     }
+  }
+
+  #belongs(digest: Digest, origins: readonly OriginRef[]): boolean {
+    const keys = new Set(origins.map(keyOf))
+    return this.originsOf(digest).some((seen) => keys.has(keyOf(seen)))
   }
 
   #note(digest: Digest, seen: SeenOrigin): void {

@@ -96,10 +96,10 @@ export async function answerOverStream(
   if (reply.kind !== 'manifest') {
     await lp.write(frame(reply), withSignal(options))
   } else {
-    const { bytes, ...described } = reply.document
-    const descriptor = { digest: described.digest, mediaType: described.mediaType, sizeBytes: bytes.byteLength }
-    await lp.write(frame({ kind: 'manifest', descriptor }), withSignal(options))
-    await lp.write(bytes, withSignal(options))
+    const { document } = reply
+    const described = { digest: document.digest, mediaType: document.mediaType, sizeBytes: document.bytes.byteLength }
+    await lp.write(frame({ kind: 'manifest', descriptor: described }), withSignal(options))
+    await lp.write(document.bytes, withSignal(options))
   }
   await stream.close(withSignal(options))
 }

@@ -55,7 +55,7 @@ export const settingsSchema = section({
     isCommon: true,
   }),
   zone: setting(leaf.text(), 'text', '', {
-    description: 'Failure domain or site of this node; peers of the same zone are preferred.',
+    description: 'Failure domain or site of this node, told to peers and shown by status.',
     isCommon: true,
   }),
   trackers: setting(leaf.list(leaf.pinnedMultiaddr()), 'list of multiaddrs', [], {
@@ -104,7 +104,7 @@ export const settingsSchema = section({
   }).prefault({}),
   admin: section({
     listen: setting(leaf.listenAddress(), 'address', '127.0.0.1:5080', {
-      description: 'Status page, metrics, health.',
+      description: 'Where status, metrics, health and `shoal pull` are answered.',
       isCommon: true,
     }),
   }).prefault({}),

@@ -1,7 +1,10 @@
-import type { AbortOptions } from '../core/index.ts'
+import { type AbortOptions, isAbort } from '../core/index.ts'
 import { Demand, type DemandKind } from './demand.ts'
 import type { Download } from './download.ts'
 import type { BytesBySource } from './fetch-ledger.ts'
+
+/** Times that one chunk is fetched for a reader who finds it gone again; with no disk, readers far apart evict each other's. */
+const MAX_READ_ATTEMPTS = 8
 
 /** Half-open byte range [start, end). */
 export interface ByteRange {
@@ -37,17 +40,34 @@ export class BlobHandle {
     try {
       for (let position = range.start; position < range.end; ) {
         const chunk = layout.chunkAt(position)
-        const isHere = this.#download.blob.has(chunk)
-        if (!isHere) await this.#download.held(chunk, demand, options)
         const end = Math.min(range.end, layout.offsetOf(chunk) + layout.lengthOf(chunk))
-        const bytes = await this.#download.blob.read(position, end - position, options)
-        if (isHere && !this.#download.wasFetched(chunk)) this.#onStoreRead(bytes.byteLength)
-        yield bytes
+        yield await this.#readChunk(chunk, position, end - position, demand, options)
         position = end
         demand.advance(position)
       }
     } finally {
       this.#download.unwant(demand)
+    }
+  }
+
+  async #readChunk(
+    chunk: number,
+    offset: number,
+    length: number,
+    demand: Demand,
+    options: AbortOptions,
+  ): Promise<Uint8Array> {
+    for (let attempt = 1; ; attempt++) {
+      const isHere = this.#download.blob.has(chunk)
+      if (!isHere) await this.#download.held(chunk, demand, options)
+      try {
+        const bytes = await this.#download.blob.read(offset, length, options)
+        if (isHere && !this.#download.wasFetched(chunk)) this.#onStoreRead(bytes.byteLength)
+        return bytes
+      } catch (error) {
+        // Evicted from memory between its arrival and its turn, or dropped because the whole was wrong.
+        if (isAbort(error) || attempt >= MAX_READ_ATTEMPTS || this.#download.blob.has(chunk)) throw error
+      }
     }
   }
 
@@ -59,6 +79,7 @@ export class BlobHandle {
     try {
       for (let chunk = 0; chunk < layout.chunkCount; chunk++) {
         await this.#download.held(chunk, demand, options)
+        demand.advance(layout.offsetOf(chunk) + layout.lengthOf(chunk))
         onProgress()
       }
       await this.#download.verified(options)

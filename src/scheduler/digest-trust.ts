@@ -14,13 +14,19 @@ export class DigestTrust {
   readonly #claimants = new Map<number, Map<string, Set<string>>>()
   /** Maps not believed yet, by their content, with who signed them. */
   readonly #candidates = new Map<string, { readonly map: ChunkMap; readonly signers: Set<string> }>()
-  readonly #agreement: number
+  #agreement: number
   readonly #isTrustedSigner: (signer: string) => boolean
 
+  /** With an infinite `agreement` no agent's word counts, nor a map that one has signed, whatever else speaks for it. */
   constructor(chunkCount: number, agreement: number, isTrustedSigner: (signer: string) => boolean) {
     this.#digests = new Array<Uint8Array | undefined>(chunkCount).fill(undefined)
     this.#agreement = agreement
     this.#isTrustedSigner = isTrustedSigner
+  }
+
+  /** Whether what agents say may come to be believed. */
+  get hearsAgents(): boolean {
+    return this.#agreement !== Number.POSITIVE_INFINITY
   }
 
   /** The believed digest of `chunk`. */
@@ -49,6 +55,7 @@ export class DigestTrust {
 
   /** An agent says so: believed once enough different ones do. */
   claim(peerId: string, chunk: number, digest: Uint8Array): void {
+    if (!this.hearsAgents) return
     if (chunk < 0 || chunk >= this.#digests.length || this.#digests[chunk] !== undefined) return
     const rivals = this.#claimants.get(chunk) ?? new Map<string, Set<string>>()
     this.#claimants.set(chunk, rivals)
@@ -71,6 +78,7 @@ export class DigestTrust {
   /** A signed map of this blob: believed from a trusted signer, when enough signers made the same one, or once a sample proves it. */
   offerMap(signed: SignedChunkMap): void {
     if (this.#isTrustedSigner(signed.signer)) return this.#believe(signed.map)
+    if (!this.hearsAgents) return
     const key = digestOf(signed.map.digests)
     const candidate = this.#candidates.get(key) ?? { map: signed.map, signers: new Set<string>() }
     if (candidate.signers.size === 0 && this.#candidates.size >= MAX_RIVALS) return
@@ -79,8 +87,9 @@ export class DigestTrust {
     if (candidate.signers.size >= this.#agreement) this.#believe(signed.map)
   }
 
-  /** Forgets everything, after the whole blob turned out to be wrong. */
-  clear(): void {
+  /** Forgets everything and believes no agent any more, after the whole blob turned out to be wrong. */
+  distrust(): void {
+    this.#agreement = Number.POSITIVE_INFINITY
     this.#digests.fill(undefined)
     this.#claimants.clear()
     this.#candidates.clear()

@@ -30,4 +30,6 @@ export interface DownloadComponents {
 export interface DownloadEvents {
   chunkHeld(ref: BlobRef, chunk: number, digest: Uint8Array, source: ByteSource, sizeBytes: number): void
   completed(ref: BlobRef): void
+  /** The whole was wrong, and everything of it is dropped. */
+  corrupted(ref: BlobRef): void
 }

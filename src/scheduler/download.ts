@@ -1,4 +1,4 @@
-import { type AbortOptions, type BlobRef, isAbort, ShoalError } from '../core/index.ts'
+import { type AbortOptions, type BlobRef, isAbort, PeerProtocolError, ShoalError } from '../core/index.ts'
 import { ChunkBoard, ORIGIN } from './chunk-board.ts'
 import { type Demand, urgencyAmong } from './demand.ts'
 import { DigestTrust } from './digest-trust.ts'
@@ -13,6 +13,7 @@ import { PeerDuty } from './peer-duty.ts'
 import { type Action, chooseHolder, plan, type PlanView } from './plan.ts'
 import type { OriginAccess, StoredBlob } from './ports.ts'
 import type { SchedulerSettings } from './settings.ts'
+import { Suspects } from './suspects.ts'
 import { Swarm } from './swarm.ts'
 import { TaskGroup } from './task-group.ts'
 import { Waiters } from './waiters.ts'
@@ -49,6 +50,7 @@ export class Download {
   readonly #events: DownloadEvents
   readonly #board: ChunkBoard
   readonly #trust: DigestTrust
+  readonly #suspects = new Suspects()
   readonly #fetcher: Fetcher
   readonly #hedges: HedgeBudget
   readonly #waiters = new Waiters()
@@ -100,6 +102,7 @@ export class Download {
       {
         board: this.#board,
         trust: this.#trust,
+        suspects: this.#suspects,
         budget: components.budget,
         origin: components.origin,
         clock: components.clock,
@@ -396,16 +399,21 @@ export class Download {
 
   #corrupt(): void {
     this.#components.logger.error({ digest: this.ref.digest }, 'blob does not have its digest: dropped, starting over')
-    this.#trust.clear()
+    this.#trust.distrust()
     this.#mapAsked.clear()
+    this.#events.corrupted(this.ref)
+    const culprit = this.#suspects.only
+    if (culprit !== undefined)
+      this.#peerFailed(culprit, new PeerProtocolError('its chunks make a blob with another digest'))
     this.#waiters.failAll(new BlobCorruptError(`blob ${this.ref.digest} does not have its digest`))
   }
 
   #peerFailed(peer: PeerState, error: unknown): void {
-    if (!(error instanceof ShoalError) || error.blame !== 'peer') return
+    // One that is merely slow rests; several requests may be under way when a liar is found out, and it lied once.
+    if (!(error instanceof ShoalError) || error.blame !== 'peer' || error.retryable) return
+    if (!this.swarm.refuse(peer)) return
     this.#components.logger.warn({ peer: peer.id, err: error }, 'peer misbehaved')
     this.#components.network.punish(peer.id, error.code)
-    this.swarm.refuse(peer)
   }
 
   #originFailed(error: unknown): void {

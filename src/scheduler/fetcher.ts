@@ -18,6 +18,7 @@ import type { InFlightBudget } from './in-flight-budget.ts'
 import type { PeerState } from './peer-state.ts'
 import type { OriginAccess, OriginSource, ReceivedChunk } from './ports.ts'
 import type { SchedulerSettings } from './settings.ts'
+import type { Suspects } from './suspects.ts'
 import { TaskGroup } from './task-group.ts'
 
 /** Rest for a tracker that cannot fetch this blob, before it may be asked to again. */
@@ -28,6 +29,9 @@ const ALWAYS_SAMPLED = 2
 
 /** Bytes compared: one network packet or three, and a liar cannot know which. */
 const SAMPLE_BYTES = 4096
+
+/** Longest rest for a peer that said busy: its queue is not ours alone, and it says so again if it still is. */
+const MAX_BUSY_REST_MS = 1_000
 
 /** Rest for a peer whose request failed for no stated reason. */
 const FAILURE_REST_MS = 1_000
@@ -42,6 +46,7 @@ export interface FetcherInit {
 export interface FetcherComponents {
   readonly board: ChunkBoard
   readonly trust: DigestTrust
+  readonly suspects: Suspects
   readonly budget: InFlightBudget
   readonly origin: OriginSource
   readonly clock: Clock
@@ -176,6 +181,8 @@ export class Fetcher {
     if (Buffer.compare(expected, digest) !== 0) throw new PeerProtocolError(`chunk ${chunk} does not have its digest`)
     if (peer.role === 'tracker') trust.vouch(chunk, digest)
     else if (believed === undefined) await this.#confirm(peer, chunk, bytes, digest, signal)
+    if (peer.role === 'tracker') this.#isSure(chunk, digest)
+    else this.#components.suspects.note(chunk, peer, digest)
     peer.served(tookMs, clock.now())
     this.#listener.tookMs(tookMs)
     await this.#listener.accept(chunk, bytes, digest, peer.role === 'tracker' ? 'tracker' : 'peers')
@@ -190,6 +197,7 @@ export class Fetcher {
     signal: AbortSignal,
   ): Promise<void> {
     const { trust, random } = this.#components
+    if (!trust.hearsAgents) throw new PeerLacksChunkError()
     const isDue = peer.confirmedCount < ALWAYS_SAMPLED || random() < this.#init.settings.sampleShare
     if (!isDue) return trust.vouch(chunk, digest)
     const length = Math.min(SAMPLE_BYTES, bytes.byteLength)
@@ -200,6 +208,13 @@ export class Fetcher {
     }
     peer.confirmedCount++
     trust.sampled(chunk, digest)
+  }
+
+  /** An agent that sent other bytes as `chunk` before has lied. */
+  #isSure(chunk: number, digest: Uint8Array): void {
+    const liar = this.#components.suspects.convict(chunk, digest)
+    if (liar !== undefined)
+      this.#listener.peerFailed(liar, new PeerProtocolError(`chunk ${chunk} is not what the origin has`))
   }
 
   async #sample(start: number, length: number, signal: AbortSignal): Promise<Uint8Array> {
@@ -217,7 +232,7 @@ export class Fetcher {
     const nowMs = this.#components.clock.now()
     if (error instanceof PeerBusyError) {
       peer.lastHeardMs = nowMs
-      peer.restUntilMs = Math.max(peer.restUntilMs, nowMs + error.waitMs)
+      this.#restFromBusy(peer, error.waitMs)
     } else if (error instanceof PeerLacksChunkError) {
       peer.lastHeardMs = nowMs
       if (chunk !== 'any') peer.loses(chunk)
@@ -228,6 +243,14 @@ export class Fetcher {
       peer.restUntilMs = nowMs + FAILURE_REST_MS
     }
     this.#listener.peerFailed(peer, error)
+  }
+
+  /** Those who were told the same wait come back at different times, or they would find it busy once more. */
+  #restFromBusy(peer: PeerState, waitMs: number): void {
+    const { clock, random } = this.#components
+    const restMs = Math.min(waitMs, MAX_BUSY_REST_MS) * (0.5 + random())
+    peer.restUntilMs = Math.max(peer.restUntilMs, clock.now() + restMs)
+    this.#tasks.after(clock, restMs, () => this.#listener.ended())
   }
 
   #restFromSeeding(peer: PeerState): void {
@@ -263,6 +286,7 @@ export class Fetcher {
   async #acceptFromOrigin(chunk: number, bytes: Uint8Array): Promise<void> {
     const digest = this.#components.hash(bytes)
     this.#components.trust.sampled(chunk, digest)
+    this.#isSure(chunk, digest)
     await this.#listener.accept(chunk, bytes, digest, 'origin')
   }
 }

@@ -151,7 +151,9 @@ class Draft {
   actions(): Action[] {
     const { duty, settings, nowMs } = this.#view
     if (duty !== undefined && duty.restUntilMs <= nowMs) {
-      const room = settings.depthPerPeer - duty.inFlight - (this.#asked.get(duty) ?? 0)
+      // Alone, an agent keeps the tracker's lanes full; in a crowd everybody's one want does, and the rest is had from peers.
+      const credits = Math.max(1, Math.ceil(settings.depthPerPeer / (1 + this.#view.agents.length)))
+      const room = credits - duty.inFlight - (this.#asked.get(duty) ?? 0)
       for (let i = Math.min(this.#anyNeeded, room, this.#slots); i > 0; i--) {
         this.#asks.push({ kind: 'ask-any', peer: duty })
       }

@@ -89,6 +89,8 @@ export interface ContentRouter {
   findPeers(digest: Digest, options: AbortOptions): AsyncIterable<PeerRef>
   /** Says that this agent has some of `digest`; returns at once, the work is done later and repeated. */
   provide(digest: Digest): void
+  /** A peer that was named could not be reached: it is not named again for a while. */
+  reportDead?(digest: Digest, peerId: string): void
 }
 
 /** Where and with whose rights the origin may be asked for a blob. */

@@ -43,6 +43,9 @@ interface Entry {
   idleTimer: { clear(): void } | undefined
 }
 
+/** Wrong blobs remembered; each took a liar with the cluster key a whole download. */
+const MAX_SPOILED = 1_000
+
 /**
  * Every download of this process, one per digest. `open` joins the one under way or starts it; a download nobody
  * uses keeps its peers for a while, so that the next range of the same layer needs no lookup, and then closes.
@@ -56,6 +59,8 @@ export class Scheduler {
   readonly #opening = new Map<Digest, Promise<Entry>>()
   readonly #listeners = new Set<SchedulerListener>()
   readonly #tasks = new TaskGroup()
+  /** Blobs that once turned out wrong and have not been whole since. */
+  readonly #spoiled = new Set<Digest>()
 
   constructor(init: SchedulerInit, components: SchedulerComponents) {
     this.#init = init
@@ -126,11 +131,12 @@ export class Scheduler {
     const blob = await this.#openBlob(ref)
     const download = new Download(
       blob,
-      { selfId: this.#init.selfId, access, settings: this.#init.settings },
+      { selfId: this.#init.selfId, access, settings: this.#settingsFor(ref) },
       this.#components,
       {
         chunkHeld: (held, chunk, digest, source, sizeBytes) => this.#chunkHeld(held, chunk, digest, source, sizeBytes),
         completed: (whole) => this.#completed(whole),
+        corrupted: (wrong) => this.#corrupted(wrong),
       },
     )
     const entry: Entry = { download, handles: 0, idleTimer: undefined }
@@ -156,7 +162,22 @@ export class Scheduler {
     for (const listener of this.#listeners) listener.chunkHeld?.(ref, chunk, digest, source, sizeBytes)
   }
 
+  /** A blob that came out wrong is not again taken on agents' word: the liar may come back before it is found out. */
+  #settingsFor({ digest }: BlobRef): SchedulerSettings {
+    const { settings } = this.#init
+    return this.#spoiled.has(digest) ? { ...settings, agreement: Number.POSITIVE_INFINITY, sampleShare: 0 } : settings
+  }
+
+  #corrupted({ digest }: BlobRef): void {
+    this.#spoiled.add(digest)
+    for (const oldest of this.#spoiled) {
+      if (this.#spoiled.size <= MAX_SPOILED) break
+      this.#spoiled.delete(oldest)
+    }
+  }
+
   #completed(ref: BlobRef): void {
+    this.#spoiled.delete(ref.digest)
     for (const listener of this.#listeners) listener.completed?.(ref)
   }
 

@@ -51,15 +51,15 @@ const MiB = 1024 * 1024
 
 export const defaultSettings: SchedulerSettings = {
   depthPerPeer: 4,
-  inFlightPerDownload: 24,
+  inFlightPerDownload: 8,
   inFlightBytes: 64 * MiB,
-  followedPeers: 24,
+  followedPeers: 16,
   candidatePeers: 200,
   openWindowBytes: 2 * MiB,
   pullWindowBytes: 4 * MiB,
   discoveryBudgetMs: 200,
   trackerPatienceMs: 2_000,
-  windowPatienceMs: 1_000,
+  windowPatienceMs: 5_000,
   stallFloorMs: 250,
   usualGuessMs: 250,
   hedgeShare: 0.02,

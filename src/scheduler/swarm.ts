@@ -12,6 +12,9 @@ const CONNECT_TIMEOUT_MS = 3_000
 /** Connections tried at once for one blob: a wave of candidates must not exhaust sockets. */
 const MAX_CONNECTING = 8
 
+/** Peers followed at most, as a multiple of those that we look for ourselves. */
+const FOLLOW_BACK_FACTOR = 2
+
 /** Rest before a tracker that failed is tried again while the download goes on. */
 const TRACKER_RETRY_MS = 2_000
 
@@ -50,7 +53,8 @@ export class Swarm {
   readonly #listener: SwarmListener
   readonly #tasks = new TaskGroup()
   readonly #agents = new Map<string, PeerState>()
-  readonly #candidates = new Map<string, PeerRef>()
+  /** Peers to follow when there is room, each with the number of followed peers up to which there is. */
+  readonly #candidates = new Map<string, { readonly peer: PeerRef; readonly bound: number }>()
   readonly #connecting = new Set<string>()
   readonly #refused = new Set<string>()
   readonly #trackerIds: ReadonlySet<string>
@@ -116,7 +120,8 @@ export class Swarm {
     const isTrackerPending = this.#isSeekingTracker || this.#tracker?.hasReported === false
     if (isTrackerPending) return ageMs >= trackerPatienceMs
     if (ageMs >= discoveryBudgetMs) return true
-    return this.#tracker !== undefined && this.#connecting.size === 0 && this.#candidates.size === 0
+    const haveAllReported = [...this.#agents.values()].every((peer) => peer.hasReported)
+    return this.#tracker !== undefined && haveAllReported && this.#connecting.size === 0 && this.#candidates.size === 0
   }
 
   /** Peers may still turn up: a walk, a connection or the search for a tracker is under way. */
@@ -126,17 +131,31 @@ export class Swarm {
 
   /** Someone said that `peer` has some of the blob. */
   add(peer: PeerRef): void {
+    this.#consider(peer, this.#init.settings.followedPeers)
+  }
+
+  /**
+   * `peer` follows us. It is followed back even beyond those we looked for: in a wave the first to come are named to
+   * everybody and the last to nobody, and only mutual following makes use of everyone's uplink.
+   */
+  followBack(peer: PeerRef): void {
+    this.#consider(peer, this.#init.settings.followedPeers * FOLLOW_BACK_FACTOR)
+  }
+
+  #consider(peer: PeerRef, bound: number): void {
     if (peer.id === this.#init.selfId || this.#trackerIds.has(peer.id)) return
     if (this.#agents.has(peer.id) || this.#connecting.has(peer.id) || this.#refused.has(peer.id)) return
     if (this.#candidates.size >= this.#init.settings.candidatePeers) return
-    this.#candidates.set(peer.id, peer)
+    this.#candidates.set(peer.id, { peer, bound })
     this.#connectMore()
   }
 
-  /** `peer` is not to be used for this blob again. */
-  refuse(peer: PeerState): void {
+  /** `peer` is not to be used for this blob again; false when that was so already. */
+  refuse(peer: PeerState): boolean {
+    if (this.#refused.has(peer.id)) return false
     this.#refused.add(peer.id)
     peer.following.close()
+    return true
   }
 
   /** Asks the router once more, unless a walk is under way. */
@@ -161,9 +180,9 @@ export class Swarm {
   }
 
   #connectMore(): void {
-    const { followedPeers } = this.#init.settings
-    for (const [id, peer] of this.#candidates) {
-      if (this.#connecting.size >= MAX_CONNECTING || this.#agents.size + this.#connecting.size >= followedPeers) return
+    for (const [id, { peer, bound }] of this.#candidates) {
+      if (this.#connecting.size >= MAX_CONNECTING) return
+      if (this.#agents.size + this.#connecting.size >= bound) continue
       this.#candidates.delete(id)
       this.#connecting.add(id)
       this.#tasks.run((signal) => this.#followAgent(peer, signal))
@@ -176,7 +195,9 @@ export class Swarm {
       const state = this.#follow(link, 'agent', () => this.#agentLeft(peer.id))
       if (!state.isGone) this.#agents.set(peer.id, state)
     } catch (error) {
-      if (!isAbort(error)) this.#components.logger.debug({ peer: peer.id, err: error }, 'peer not reached')
+      if (signal.aborted) return
+      this.#components.logger.debug({ peer: peer.id, err: error }, 'peer not reached')
+      this.#components.router.reportDead?.(this.#init.ref.digest, peer.id)
     } finally {
       this.#connecting.delete(peer.id)
       if (!signal.aborted) this.#connectMore()
@@ -272,7 +293,9 @@ export class Swarm {
   }
 
   #onHave(peer: PeerState, chunks: readonly number[], digests: readonly Uint8Array[]): void {
-    peer.lastHeardMs = this.#components.clock.now()
+    // Only news is a sign of life: saying the same again would keep a duty that is not done.
+    if (peer.role === 'tracker' || chunks.some((chunk) => !peer.holds(chunk)))
+      peer.lastHeardMs = this.#components.clock.now()
     this.#listener.gained(peer, chunks, digests)
     this.#listener.changed()
   }

@@ -1,4 +1,4 @@
-import { sha256 } from '../core/index.ts'
+import { type Digest, sha256 } from '../core/index.ts'
 import type { Logger } from '../telemetry/index.ts'
 import type { BlobFiles } from './blob-files.ts'
 import type { BlobState, ChunkPlace } from './blob-state.ts'
@@ -14,6 +14,8 @@ export interface BlobRemoverComponents {
   readonly dropper: ChunkDropper
   readonly files: FileSystem
   readonly logger: Logger
+  /** Told of each blob that is gone. */
+  readonly onRemoved?: ((digest: Digest) => void) | undefined
 }
 
 /**
@@ -40,6 +42,7 @@ export class BlobRemover {
     blob.files.retire()
     await this.#removeFiles(blob.paths)
     await this.#components.dropper.forget(lost)
+    this.#components.onRemoved?.(blob.ref.digest)
   }
 
   /** `all held -> empty`: every chunk and the map are dropped, the blob stays open with `fresh` files. */

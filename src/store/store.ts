@@ -43,6 +43,8 @@ export interface StoreComponents {
   readonly metrics: Metrics
   /** The higher, the fewer others have the blob; such blobs are evicted last. 0 for all when left out. */
   readonly rarity?: (digest: Digest) => number
+  /** Told of each blob that was evicted or removed. */
+  readonly onRemoved?: (digest: Digest) => void
   readonly cutter?: Cutter
   readonly files?: FileSystem
   readonly hasher?: Hasher
@@ -260,7 +262,7 @@ async function openParts(init: StoreInit, components: StoreComponents, opened: O
   }))
   const dropper = new ChunkDropper({ catalogue, files, metrics, logger })
   const verifier = new Verifier({ hasher, dropper, files })
-  const remover = new BlobRemover({ catalogue, dropper, files, logger })
+  const remover = new BlobRemover({ catalogue, dropper, files, logger, onRemoved: components.onRemoved })
   const space = new Space({ ...init, rarity }, { catalogue, documents, remover, files, metrics, logger })
   const useTimes = new UseTimes(database)
   const memory = new ChunkMemory(init.memoryBytes, metrics)

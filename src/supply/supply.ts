@@ -78,14 +78,15 @@ export class Supply implements ChunkSupply {
     const { directory, scheduler, seeder } = this.#components
     if (!this.#isKnown(ref)) return undefined
     if (peer.role === 'agent') directory.note(peer, ref.digest)
-    scheduler.find(ref.digest)?.swarm.add(peer)
+    scheduler.find(ref.digest)?.swarm.followBack(peer)
     seeder?.noteWanted(ref, origins)
+    // Peers first: once a follower knows what we hold it takes it that it knows who else might.
+    publisher.peers(directory.sample(ref.digest, peer.id, INTRODUCED_PEERS))
     const publication = this.#publication(ref)
     publication.follow(peer, publisher)
     // A tracker that holds nothing says so at once: its follower waits for that word before it asks anyone.
     if (publication.blob === undefined && !this.#hasChunks(ref.digest))
       publisher.bitfield(emptyBits(ref, this.#components))
-    publisher.peers(directory.sample(ref.digest, peer.id, INTRODUCED_PEERS))
     return { close: () => this.#unfollowed(publication, publisher) }
   }
 
@@ -97,6 +98,7 @@ export class Supply implements ChunkSupply {
     options: AbortOptions,
   ): Promise<SuppliedChunk | 'lacks' | SupplyBusy> {
     const { seeder } = this.#components
+    if (!this.#isKnown(ref)) return 'lacks'
     const chunk = wanted === 'any' ? ((await seeder?.take(peerId, ref, options)) ?? 'lacks') : wanted
     if (typeof chunk !== 'number') return chunk
     const held = await this.#held(ref, chunk, options)
@@ -141,7 +143,10 @@ export class Supply implements ChunkSupply {
     this.#idleTimers.get(ref.digest)?.clear()
     this.#idleTimers.delete(ref.digest)
     const existing = this.#publications.get(ref.digest)
-    if (existing !== undefined) return existing
+    if (existing !== undefined) {
+      this.#retireWhenIdle(existing)
+      return existing
+    }
     const publication = new Publication(ref)
     this.#publications.set(ref.digest, publication)
     if (this.#hasChunks(ref.digest)) {

@@ -1,41 +1,68 @@
 import assert from 'node:assert/strict'
-import { describe, it } from 'node:test'
-import { SimulatedCluster } from '../support/simulation/cluster.ts'
+import { test } from 'node:test'
+import type { SimulatedCluster } from '../support/simulation/cluster.ts'
+import { idealMs, MiB, runUntil, simulatedCluster } from '../support/simulation/run.ts'
 import { SimulatedContent } from '../support/simulation/simulated-blob.ts'
 import { VirtualClock } from '../support/virtual-clock.ts'
 
-const MiB = 1024 * 1024
-const RATE = 12.5 * 1_000_000
-
-/** Advances virtual time until every pull is done; the virtual seconds that took. */
-async function finish(clock: VirtualClock, pulls: readonly Promise<unknown>[], limitSeconds: number): Promise<number> {
-  let isDone = false
-  const all = Promise.all(pulls).finally(() => {
-    isDone = true
-  })
-  all.catch(() => undefined)
-  for (let ms = 0; !isDone && ms < limitSeconds * 1000; ms += 50) await clock.advance(50)
-  assert.ok(isDone, `not done after ${limitSeconds} virtual seconds`)
-  await all
-  return clock.now() / 1000
+/** Every agent pulls `content` in the same instant; how the wave compares with one copy over one link. */
+async function wave(clock: VirtualClock, cluster: SimulatedCluster, content: SimulatedContent) {
+  const pulls = cluster.agents.map(async (agent) => await agent.pull(content))
+  const read = await runUntil(clock, Promise.all(pulls), 120_000)
+  const { sizeBytes } = content.ref
+  assert.ok(read.every((bytes) => bytes === sizeBytes))
+  const sent = [...cluster.agents, ...cluster.trackers].reduce((sum, { link }) => sum + link.sentBytes, 0)
+  return {
+    timeRatio: clock.now() / idealMs(sizeBytes),
+    originRatio: cluster.originBytes / sizeBytes,
+    sentRatio: sent / cluster.agents.length / sizeBytes,
+  }
 }
 
-describe('a cold wave in simulation', () => {
-  it('takes one copy from the origin and about one transfer time for 200 agents with a tracker', async () => {
-    const clock = new VirtualClock()
-    const content = new SimulatedContent('layer', 64 * MiB)
-    const cluster = new SimulatedCluster({
-      clock,
-      agents: 200,
-      contents: [content],
-      nodeBytesPerSecond: RATE,
-      originBytesPerSecond: RATE,
-    })
-    const idealSeconds = content.ref.sizeBytes / RATE
-    const seconds = await finish(clock, cluster.agents.map(async (agent) => await agent.pull(content)), 120)
-    console.log({ seconds, idealSeconds, ratio: seconds / idealSeconds, origin: cluster.originBytes / content.ref.sizeBytes })
-    await cluster.stop()
-    assert.ok(cluster.originBytes <= 1.05 * content.ref.sizeBytes)
-    assert.ok(seconds <= 2 * idealSeconds, `${seconds} s for an ideal of ${idealSeconds} s`)
-  })
+test('a cold wave of 200 agents takes one copy from the origin and sends hardly a byte twice', async () => {
+  const clock = new VirtualClock()
+  const content = new SimulatedContent('layer', 32 * MiB)
+  await using cluster = simulatedCluster({ clock, agents: 200, contents: [content] })
+  const { timeRatio, originRatio, sentRatio } = await wave(clock, cluster, content)
+  assert.ok(originRatio <= 1.05, `${originRatio} copies left the origin`)
+  assert.ok(sentRatio <= 1.02, `${sentRatio} copies sent to each agent`)
+  // 32 chunks cannot spread to 200 nodes in less than 1.3 times the ideal: two hops and eight doublings come on top.
+  assert.ok(timeRatio <= 2.3, `${timeRatio} times the ideal`)
+})
+
+test('a cold wave of 8 agents ends when the last chunk has crossed the wire once more', async () => {
+  const clock = new VirtualClock()
+  const content = new SimulatedContent('layer', 256 * MiB)
+  await using cluster = simulatedCluster({ clock, agents: 8, contents: [content] })
+  const { timeRatio, originRatio, sentRatio } = await wave(clock, cluster, content)
+  assert.ok(originRatio <= 1.05, `${originRatio} copies left the origin`)
+  assert.ok(sentRatio <= 1.02, `${sentRatio} copies sent to each agent`)
+  assert.ok(timeRatio <= 1.15, `${timeRatio} times the ideal`)
+})
+
+test('a cold wave of 8 agents without a tracker takes little more than one copy from the origin', async () => {
+  const clock = new VirtualClock()
+  const content = new SimulatedContent('layer', 128 * MiB)
+  await using cluster = simulatedCluster({ clock, agents: 8, contents: [content], hasTracker: false })
+  const { timeRatio, originRatio } = await wave(clock, cluster, content)
+  assert.ok(originRatio <= 1.3, `${originRatio} copies left the origin`)
+  assert.ok(timeRatio <= 2, `${timeRatio} times the ideal`)
+})
+
+test('two agents with a tracker take one copy between them', async () => {
+  const clock = new VirtualClock()
+  const content = new SimulatedContent('layer', 32 * MiB)
+  await using cluster = simulatedCluster({ clock, agents: 2, contents: [content] })
+  const { timeRatio, originRatio } = await wave(clock, cluster, content)
+  assert.equal(originRatio, 1)
+  assert.ok(timeRatio <= 1.3, `${timeRatio} times the ideal`)
+})
+
+test('a lone agent without a tracker is as fast as the origin', async () => {
+  const clock = new VirtualClock()
+  const content = new SimulatedContent('layer', 32 * MiB)
+  await using cluster = simulatedCluster({ clock, agents: 1, contents: [content], hasTracker: false })
+  const { timeRatio, originRatio } = await wave(clock, cluster, content)
+  assert.equal(originRatio, 1)
+  assert.ok(timeRatio <= 1.15, `${timeRatio} times the ideal`)
 })

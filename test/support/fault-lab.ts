@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { EmbeddedRegistry } from '../../bench/demo/embedded-registry.ts'
 import { type PullResult, pullAsContainerd } from '../../bench/demo/containerd-pull.ts'
+import { EmbeddedRegistry } from '../../bench/demo/embedded-registry.ts'
 import { type ClusterKey, generateClusterKey, saveClusterKey } from '../../src/p2p/index.ts'
 import { CountingProxy } from './counting-proxy.ts'
 import { type BuiltImage, buildImage } from './images.ts'
@@ -9,12 +9,15 @@ import { tempFolder } from './scope.ts'
 import type { Settings, ShoalProcess } from './shoal-process.ts'
 import { Swarm } from './swarm.ts'
 
-/** What every lab has at its origin. */
+/** What every origin of a lab has. */
 export const REPOSITORY = 'lab/app'
 export const TAG = 'v1'
 
 /** Longest pull that a test waits for unless it states less: many times what a quiet machine needs. */
 const PULL_TIMEOUT_MS = 60_000
+
+/** Longest wait for an answer of the admin server. */
+const ADMIN_TIMEOUT_MS = 5_000
 
 /** The registry behind the counting origin is not what limits a test. */
 const REGISTRY_BYTES_PER_SECOND = 1_000_000_000
@@ -24,42 +27,73 @@ export interface FaultLabInit {
   readonly trackers: number
   /** Laid over the settings of every process. */
   readonly settings?: Settings
+  /** Images, each at an origin of its own; the small one of real programs when left out. */
+  readonly images?: (folder: string) => Promise<readonly BuiltImage[]>
+  /** More registries that may be pulled from, as `host:port`. */
+  readonly otherOrigins?: readonly string[]
+}
+
+/** An image and the registry that it comes from. */
+export interface LabOrigin {
+  readonly image: BuiltImage
+  readonly registry: CountingProxy
+}
+
+interface Parts {
+  readonly origins: readonly LabOrigin[]
+  readonly swarm: Swarm
+  readonly folder: string
+  readonly clusterKey: ClusterKey
+  readonly keyFile: string
 }
 
 /** A cluster with a key that the test knows, pulled from as containerd would but in this process: needs no root. */
 export class FaultLab implements AsyncDisposable {
-  readonly image: BuiltImage
-  readonly origin: CountingProxy
+  readonly origins: readonly LabOrigin[]
   readonly swarm: Swarm
+  /** A folder that goes away with the lab. */
+  readonly folder: string
   readonly clusterKey: ClusterKey
+  readonly keyFile: string
   readonly #owned: AsyncDisposableStack
 
-  private constructor(parts: Pick<FaultLab, 'image' | 'origin' | 'swarm' | 'clusterKey'>, owned: AsyncDisposableStack) {
-    this.image = parts.image
-    this.origin = parts.origin
+  private constructor(parts: Parts, owned: AsyncDisposableStack) {
+    this.origins = parts.origins
     this.swarm = parts.swarm
+    this.folder = parts.folder
     this.clusterKey = parts.clusterKey
+    this.keyFile = parts.keyFile
     this.#owned = owned
   }
 
-  static async start({ agents, trackers, settings = {} }: FaultLabInit): Promise<FaultLab> {
+  static async start(init: FaultLabInit): Promise<FaultLab> {
     await using owned = new AsyncDisposableStack()
-    const image = await buildImage('small')
-    const registry = owned.use(
-      await EmbeddedRegistry.start({
-        image,
-        repository: REPOSITORY,
-        tag: TAG,
-        bytesPerSecond: REGISTRY_BYTES_PER_SECOND,
+    const folder = owned.use(await tempFolder('lab')).path
+    const images = (await init.images?.(folder)) ?? [await buildImage('small')]
+    const origins: LabOrigin[] = []
+    for (const image of images) origins.push({ image, registry: await startOrigin(image, owned) })
+    const clusterKey = generateClusterKey()
+    const keyFile = join(folder, 'cluster.key')
+    await saveClusterKey(keyFile, clusterKey)
+    const swarm = owned.use(
+      await Swarm.start({
+        agents: init.agents,
+        trackers: init.trackers,
+        origins: [...origins.map(({ registry }) => registry.host), ...(init.otherOrigins ?? [])],
+        settings: { cluster: { keyFile }, ...init.settings },
       }),
     )
-    const origin = owned.use(await CountingProxy.start({ target: registry.host }))
-    const clusterKey = generateClusterKey()
-    const keyFile = join(owned.use(await tempFolder('key')).path, 'cluster.key')
-    await saveClusterKey(keyFile, clusterKey)
-    const shared = { cluster: { keyFile }, ...settings }
-    const swarm = owned.use(await Swarm.start({ agents, trackers, origins: [origin.host], settings: shared }))
-    return new FaultLab({ image, origin, swarm, clusterKey }, owned.move())
+    return new FaultLab({ origins, swarm, folder, clusterKey, keyFile }, owned.move())
+  }
+
+  /** The image of the only or first origin. */
+  get image(): BuiltImage {
+    return this.#first.image
+  }
+
+  /** The only or first origin. */
+  get origin(): CountingProxy {
+    return this.#first.registry
   }
 
   /** The image by its tag. */
@@ -68,10 +102,11 @@ export class FaultLab implements AsyncDisposable {
   }
 
   /** Pulls through the agent; throws unless every digest is right. */
-  async pull(agent: ShoalProcess, timeoutMs = PULL_TIMEOUT_MS): Promise<PullResult> {
+  async pull(agent: ShoalProcess, options: { timeoutMs?: number; from?: LabOrigin } = {}): Promise<PullResult> {
+    const { timeoutMs = PULL_TIMEOUT_MS, from = this.#first } = options
     return await pullAsContainerd({
       mirrorUrl: agent.mirrorUrl,
-      namespace: this.origin.host,
+      namespace: from.registry.host,
       repository: REPOSITORY,
       tag: TAG,
       signal: AbortSignal.timeout(timeoutMs),
@@ -79,12 +114,18 @@ export class FaultLab implements AsyncDisposable {
   }
 
   /** URL at the agent's mirror of what stands behind `lab/app/`, with the namespace in the query. */
-  urlAt(agent: ShoalProcess, path: string): string {
-    return `${agent.mirrorUrl}/v2/${REPOSITORY}/${path}?ns=${encodeURIComponent(this.origin.host)}`
+  urlAt(agent: ShoalProcess, path: string, namespace = this.origin.host): string {
+    return `${agent.mirrorUrl}/v2/${REPOSITORY}/${path}?ns=${encodeURIComponent(namespace)}`
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#owned.disposeAsync()
+  }
+
+  get #first(): LabOrigin {
+    const [first] = this.origins
+    if (first === undefined) throw new Error('the lab has no image')
+    return first
   }
 }
 
@@ -96,8 +137,21 @@ export async function residentBytes({ child }: ShoalProcess): Promise<number> {
 
 /** Value of a metric without labels, or with exactly these as they are rendered (`direction="sent"`); 0 when it is not there. */
 export async function metricOf(process: ShoalProcess, name: string, labels?: string): Promise<number> {
-  const answer = await fetch(`${process.adminUrl}/metrics`, { signal: AbortSignal.timeout(5_000) })
+  const answer = await fetch(`${process.adminUrl}/metrics`, { signal: AbortSignal.timeout(ADMIN_TIMEOUT_MS) })
   const series = labels === undefined ? name : `${name}{${labels}}`
   const line = (await answer.text()).split('\n').find((text) => text.startsWith(`${series} `))
   return line === undefined ? 0 : Number(line.slice(series.length + 1))
+}
+
+/** Status of a GET at the admin server. */
+export async function adminStatus(process: ShoalProcess, path: string): Promise<number> {
+  const answer = await fetch(`${process.adminUrl}${path}`, { signal: AbortSignal.timeout(ADMIN_TIMEOUT_MS) })
+  await answer.body?.cancel()
+  return answer.status
+}
+
+async function startOrigin(image: BuiltImage, owned: AsyncDisposableStack): Promise<CountingProxy> {
+  const init = { image, repository: REPOSITORY, tag: TAG, bytesPerSecond: REGISTRY_BYTES_PER_SECOND }
+  const registry = owned.use(await EmbeddedRegistry.start(init))
+  return owned.use(await CountingProxy.start({ target: registry.host }))
 }

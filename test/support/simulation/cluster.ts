@@ -1,6 +1,6 @@
-import { gridLayout } from '../../../src/chunking/index.ts'
-import type { AbortOptions, BlobRef, Digest, OriginRef, PeerRef, PeerRole } from '../../../src/core/index.ts'
+import { type AbortOptions, type BlobRef, type Digest, type OriginRef, PeerBusyError, PeerClosedError, PeerLacksChunkError, type PeerRef, type PeerRole, ShoalError } from '../../../src/core/index.ts'
 import { PeerBusyError, PeerClosedError, PeerLacksChunkError, type Publisher } from '../../../src/exchange/index.ts'
+import { UploadSlots } from '../../../src/exchange/upload-slots.ts'
 import {
   defaultSettings,
   type FollowEvents,
@@ -32,8 +32,28 @@ export interface ClusterInit {
   readonly settings?: Partial<SchedulerSettings>
 }
 
-/** Chunks one node sends at once; more wants are told it is busy. */
-const UPLOAD_SLOTS = Number(process.env.SLOTS ?? 8)
+/** Chunks one node sends at once, as the exchange does; more wants wait half a second for their turn before they are told busy. */
+const UPLOADS = { slots: 4, maxWaiting: 512, maxWaitMs: 500 }
+
+class OriginDownError extends ShoalError {
+  constructor() {
+    super('origin is down', { code: 'ORIGIN_DOWN', blame: 'origin', retryable: true })
+  }
+}
+
+/** Counts a request to a peer while it is under way. */
+async function counted<T>({ requests }: SimulatedNode, peerId: string, work: () => Promise<T>): Promise<T> {
+  const toPeer = (requests.toPeer.get(peerId) ?? 0) + 1
+  requests.toPeer.set(peerId, toPeer)
+  requests.most = Math.max(requests.most, ++requests.now)
+  requests.mostToPeer = Math.max(requests.mostToPeer, toPeer)
+  try {
+    return await work()
+  } finally {
+    requests.now--
+    requests.toPeer.set(peerId, (requests.toPeer.get(peerId) ?? 0) - 1)
+  }
+}
 
 /** One simulated process: the project's own scheduler and supply over a simulated store, network and link. */
 export class SimulatedNode {
@@ -46,18 +66,21 @@ export class SimulatedNode {
   readonly seeder: TrackerSeeder | undefined
   readonly punished: string[] = []
   readonly followers = new Set<() => void>()
+  /** Requests to peers under way, and the most there ever were. */
+  readonly requests = { now: 0, most: 0, toPeer: new Map<string, number>(), mostToPeer: 0 }
   isDead = false
   /** Sends bytes that are not what it says. */
   lies = false
   /** Accepts wants and never answers. */
   stalls = false
-  uploads = 0
+  readonly slots: UploadSlots
 
   constructor(id: string, role: PeerRole, cluster: SimulatedCluster) {
     const { clock, nodeBytesPerSecond, contents } = cluster.init
     this.id = id
     this.role = role
     this.link = new Link({ upBytesPerSecond: nodeBytesPerSecond, downBytesPerSecond: nodeBytesPerSecond })
+    this.slots = new UploadSlots(UPLOADS, clock)
     this.store = new SimulatedStore(contents)
     const directory = new BlobDirectory(cluster.random)
     const logger = silentLogger()
@@ -69,7 +92,7 @@ export class SimulatedNode {
       { selfId: id, settings },
       {
         store: this.store,
-        layoutOf: (ref) => gridLayout(ref.sizeBytes),
+        layoutOf: (ref) => cluster.contentOf(ref.digest).layout,
         network: cluster.networkOf(this),
         router: { findPeers: async function* () {}, provide: () => undefined },
         origin: cluster.originFor(this),
@@ -83,9 +106,7 @@ export class SimulatedNode {
       },
     )
     this.seeder =
-      role === 'tracker'
-        ? new TrackerSeeder({ scheduler: this.scheduler, directory, clock, logger })
-        : undefined
+      role === 'tracker' ? new TrackerSeeder({ scheduler: this.scheduler, directory, clock, logger }) : undefined
     this.supply = new Supply({
       store: this.store,
       scheduler: this.scheduler,
@@ -96,13 +117,13 @@ export class SimulatedNode {
     })
   }
 
-  /** Reads the whole blob as a client would; resolves with the virtual time it took. */
+  /** Reads the whole blob as a client would; resolves with the number of bytes read. */
   async pull(content: SimulatedContent, origins: readonly OriginRef[] = [{ namespace: 'origin', repository: 'app' }]) {
-    const clock = this.scheduler
-    const handle = await clock.open(content.ref, { origins }, {})
+    const handle = await this.scheduler.open(content.ref, { origins }, {})
     try {
       let bytes = 0
-      for await (const piece of handle.read({ start: 0, end: content.ref.sizeBytes }, 'whole', {})) bytes += piece.byteLength
+      for await (const piece of handle.read({ start: 0, end: content.ref.sizeBytes }, 'whole', {}))
+        bytes += piece.byteLength
       return bytes
     } finally {
       handle.close()
@@ -139,7 +160,10 @@ export class SimulatedCluster {
   constructor(init: ClusterInit) {
     this.init = init
     this.random = seededRandom(init.seed ?? 1)
-    this.originLink = new Link({ upBytesPerSecond: init.originBytesPerSecond, downBytesPerSecond: init.originBytesPerSecond })
+    this.originLink = new Link({
+      upBytesPerSecond: init.originBytesPerSecond,
+      downBytesPerSecond: init.originBytesPerSecond,
+    })
     if (init.hasTracker !== false) this.trackers.push(this.#add('tracker-1', 'tracker'))
     for (let i = 0; i < init.agents; i++) this.agents.push(this.#add(`agent-${i}`, 'agent'))
   }
@@ -177,10 +201,10 @@ export class SimulatedCluster {
     const cluster = this
     return {
       async *readBlob(ref, _access, range, { signal }) {
-        const content = cluster.#contentOf(ref.digest)
+        const content = cluster.contentOf(ref.digest)
         for (let chunk = content.layout.chunkAt(range.start); content.layout.offsetOf(chunk) < range.end; chunk++) {
-          if (cluster.isOriginDown) throw new Error('origin is down')
-          const bytes = content.bytesOf(chunk)
+          if (cluster.isOriginDown) throw new OriginDownError()
+          const bytes = content.bytesWithin(chunk, range)
           await transfer(cluster.init.clock, cluster.originLink, node.link, bytes.byteLength, 1, signal)
           yield bytes
           if (chunk + 1 >= content.layout.chunkCount) return
@@ -195,7 +219,7 @@ export class SimulatedCluster {
     return node
   }
 
-  #contentOf(digest: Digest): SimulatedContent {
+  contentOf(digest: Digest): SimulatedContent {
     const content = this.init.contents.find(({ ref }) => ref.digest === digest)
     if (content === undefined) throw new Error(`no content ${digest}`)
     return content
@@ -212,7 +236,13 @@ export class SimulatedCluster {
     }
   }
 
-  #follow(self: SimulatedNode, remote: SimulatedNode, ref: BlobRef, origins: readonly OriginRef[], events: FollowEvents): Following {
+  #follow(
+    self: SimulatedNode,
+    remote: SimulatedNode,
+    ref: BlobRef,
+    origins: readonly OriginRef[],
+    events: FollowEvents,
+  ): Following {
     let isOpen = true
     const later = (tell: () => void) =>
       void this.init.clock.after(this.init.latencyMs ?? 1, () => {
@@ -236,30 +266,42 @@ export class SimulatedCluster {
     if (subscription === undefined) publisher.gone()
     remote.followers.add(leave)
     return {
-      request: async (chunk, options) => await this.#request(self, remote, ref, chunk, options),
+      request: async (chunk, options) =>
+        await counted(self, remote.id, async () => await this.#request(self, remote, ref, chunk, options)),
       requestMap: async () => undefined,
       close: leave,
     }
   }
 
-  async #request(self: SimulatedNode, remote: SimulatedNode, ref: BlobRef, wanted: number | 'any', { signal }: AbortOptions) {
+  async #request(
+    self: SimulatedNode,
+    remote: SimulatedNode,
+    ref: BlobRef,
+    wanted: number | 'any',
+    { signal }: AbortOptions,
+  ) {
     const { clock, latencyMs } = this.init
     await delay(clock, latencyMs ?? 1, signal)
     if (remote.isDead) throw new PeerClosedError('peer died')
     if (remote.stalls) await delay(clock, 3_600_000, signal)
     const options = signal === undefined ? {} : { signal }
-    const found = await remote.supply.read(self.id, ref, wanted, 'soon', options)
-    if (found === 'lacks') throw new PeerLacksChunkError()
-    if ('busyMs' in found) throw new PeerBusyError(found.busyMs, found.alternates)
-    if (remote.uploads >= UPLOAD_SLOTS) throw new PeerBusyError(50, [])
-    remote.uploads++
+    // As the exchange serves wants: a chunk asked for by number takes a slot first, one chosen here waits for its slot.
+    const early = wanted === 'any' ? undefined : await remote.slots.acquire({ urgency: 'soon', ...options })
+    if (early !== undefined && 'busyMs' in early) throw new PeerBusyError(early.busyMs, [])
+    let slot = early
     try {
+      const found = await remote.supply.read(self.id, ref, wanted, 'soon', options)
+      if (found === 'lacks') throw new PeerLacksChunkError()
+      if ('busyMs' in found) throw new PeerBusyError(found.busyMs, found.alternates)
+      const late = slot ?? (await remote.slots.acquire({ urgency: 'soon', isPatient: true, ...options }))
+      if ('busyMs' in late) throw new PeerBusyError(late.busyMs, [])
+      slot = late
       const bytes = found.bytes instanceof Uint8Array ? found.bytes : await found.bytes({})
       await transfer(clock, remote.link, self.link, bytes.byteLength, latencyMs ?? 1, signal)
       if (remote.isDead) throw new PeerClosedError('peer died')
       return { chunk: found.chunk, bytes: remote.lies ? new Uint8Array(bytes.byteLength) : bytes, digest: found.digest }
     } finally {
-      remote.uploads--
+      slot?.release()
     }
   }
 }

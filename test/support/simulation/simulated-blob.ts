@@ -1,71 +1,107 @@
-import { gridLayout, type SignedChunkMap } from '../../../src/chunking/index.ts'
-import { type BlobRef, type Digest, digestOf, sha256 } from '../../../src/core/index.ts'
+import { type ChunkLayout, GridLayout, gridLayout, type SignedChunkMap } from '../../../src/chunking/index.ts'
+import { type BlobRef, type Digest, digestOf, sha256, ShoalError } from '../../../src/core/index.ts'
 import type { ChunkStore, StoredBlob } from '../../../src/scheduler/index.ts'
 
-/** A blob of the simulation: its chunks are all-zero buffers that only their identity tells apart. */
+/**
+ * A blob of the simulation. Large ones are all-zero buffers that only their identity tells apart, so that a thousand
+ * agents fit in memory; with `SimulatedContent.real` every byte is its own.
+ */
 export class SimulatedContent {
   readonly ref: BlobRef
-  readonly layout
-  readonly #chunks: Uint8Array[]
-  readonly #digests: Uint8Array[]
+  readonly layout: ChunkLayout
+  readonly #chunks: readonly Uint8Array[]
+  readonly #digests: readonly Uint8Array[]
   static readonly #digestOf = new WeakMap<Uint8Array, Uint8Array>()
 
-  constructor(name: string, sizeBytes: number) {
+  constructor(name: string, sizeBytes: number, real?: { readonly layout: ChunkLayout; readonly bytes: Uint8Array }) {
     this.ref = { digest: digestOf(Buffer.from(name)), sizeBytes }
-    this.layout = gridLayout(sizeBytes)
-    // One page shared by all: nothing reads the bytes, and a thousand agents must fit in memory.
-    const shared = new ArrayBuffer(this.layout.lengthOf(0))
-    this.#chunks = Array.from({ length: this.layout.chunkCount }, (_, n) => new Uint8Array(shared, 0, this.layout.lengthOf(n)))
-    this.#digests = this.#chunks.map((_, n) => sha256(Buffer.from(`${name} ${n}`)))
-    for (const [n, bytes] of this.#chunks.entries()) SimulatedContent.#digestOf.set(bytes, this.#digests[n] as Uint8Array)
+    this.layout = real?.layout ?? gridLayout(sizeBytes)
+    const { layout } = this
+    const shared = new ArrayBuffer(real === undefined ? layout.lengthOf(0) : 0)
+    const cut = (chunk: number) => {
+      const start = layout.offsetOf(chunk)
+      return real?.bytes.slice(start, start + layout.lengthOf(chunk)) ?? new Uint8Array(shared, 0, layout.lengthOf(chunk))
+    }
+    this.#chunks = Array.from({ length: layout.chunkCount }, (_, chunk) => cut(chunk))
+    this.#digests = this.#chunks.map((bytes, n) => sha256(real === undefined ? Buffer.from(`${name} ${n}`) : bytes))
+    if (real !== undefined) return
+    for (const [n, bytes] of this.#chunks.entries()) SimulatedContent.#digestOf.set(bytes, this.digestAt(n))
+  }
+
+  /** A small blob of `bytes`, cut every `chunkBytes`. */
+  static real(name: string, bytes: Uint8Array, chunkBytes: number): SimulatedContent {
+    return new SimulatedContent(name, bytes.byteLength, { layout: new GridLayout(bytes.byteLength, chunkBytes), bytes })
   }
 
   bytesOf(chunk: number): Uint8Array {
     return this.#chunks[chunk] as Uint8Array
   }
 
+  /** The part of `chunk` that lies in `range`; the chunk's own buffer, which the hash knows, when all of it does. */
+  bytesWithin(chunk: number, range: { readonly start: number; readonly end: number }): Uint8Array {
+    const [first, bytes] = [this.layout.offsetOf(chunk), this.bytesOf(chunk)]
+    if (range.start <= first && range.end >= first + bytes.byteLength) return bytes
+    return bytes.subarray(Math.max(0, range.start - first), range.end - first)
+  }
+
   digestAt(chunk: number): Uint8Array {
     return this.#digests[chunk] as Uint8Array
   }
 
-  /** The simulation's hash: knows the digest of its own chunks and calls everything else wrong. */
+  /** sha256, but for the chunks that only their identity tells apart. */
   static hash(bytes: Uint8Array): Uint8Array {
-    return SimulatedContent.#digestOf.get(bytes) ?? new Uint8Array(32)
+    return SimulatedContent.#digestOf.get(bytes) ?? sha256(bytes)
+  }
+}
+
+class DiskFullError extends ShoalError {
+  constructor() {
+    super('the simulated disk is full', { code: 'DISK_FULL', blame: 'local', retryable: true })
   }
 }
 
 class SimulatedBlob implements StoredBlob {
   readonly ref: BlobRef
-  readonly layout
+  readonly layout: ChunkLayout
   readonly #content: SimulatedContent
-  readonly #held = new Set<number>()
+  readonly #store: SimulatedStore
+  readonly #chunks = new Map<number, Uint8Array>()
   isComplete = false
   map: SignedChunkMap | undefined
 
-  constructor(content: SimulatedContent) {
+  constructor(content: SimulatedContent, store: SimulatedStore) {
     this.ref = content.ref
     this.layout = content.layout
     this.#content = content
+    this.#store = store
   }
 
   get heldCount(): number {
-    return this.#held.size
+    return this.#chunks.size
   }
 
   has(chunk: number): boolean {
-    return this.#held.has(chunk)
+    return this.#chunks.has(chunk)
   }
 
   digestAt(chunk: number): Uint8Array | undefined {
-    return this.#held.has(chunk) ? this.#content.digestAt(chunk) : undefined
+    const bytes = this.#chunks.get(chunk)
+    return bytes === undefined ? undefined : SimulatedContent.hash(bytes)
   }
 
-  async write(chunk: number): Promise<void> {
-    this.#held.add(chunk)
+  async write(chunk: number, bytes: Uint8Array): Promise<void> {
+    if (this.#store.isFull) throw new DiskFullError()
+    this.#chunks.set(chunk, bytes)
   }
 
-  async read(offset: number): Promise<Uint8Array> {
-    return this.#content.bytesOf(this.layout.chunkAt(offset))
+  async read(offset: number, length: number): Promise<Uint8Array> {
+    const chunk = this.layout.chunkAt(offset)
+    const bytes = this.#chunks.get(chunk)
+    if (bytes === undefined) throw new RangeError(`chunk ${chunk} is not held`)
+    // Whole chunks keep their identity, by which the simulation's hash knows them.
+    if (length === bytes.byteLength) return bytes
+    const from = offset - this.layout.offsetOf(chunk)
+    return bytes.subarray(from, from + length)
   }
 
   async adopt(): Promise<boolean> {
@@ -77,8 +113,10 @@ class SimulatedBlob implements StoredBlob {
   }
 
   async verifyWhole(): Promise<boolean> {
-    this.isComplete = true
-    return true
+    const isRight = (chunk: number) => this.digestAt(chunk)?.every((byte, i) => byte === this.#content.digestAt(chunk)[i])
+    this.isComplete = [...this.#chunks.keys()].every(isRight)
+    if (!this.isComplete) this.#chunks.clear()
+    return this.isComplete
   }
 
   release(): void {}
@@ -88,6 +126,8 @@ class SimulatedBlob implements StoredBlob {
 export class SimulatedStore implements ChunkStore {
   readonly #contents: ReadonlyMap<Digest, SimulatedContent>
   readonly #blobs = new Map<Digest, SimulatedBlob>()
+  /** Writes fail. */
+  isFull = false
 
   constructor(contents: readonly SimulatedContent[]) {
     this.#contents = new Map(contents.map((content) => [content.ref.digest, content]))
@@ -98,7 +138,7 @@ export class SimulatedStore implements ChunkStore {
     if (existing !== undefined) return existing
     const content = this.#contents.get(ref.digest)
     if (content === undefined) throw new Error(`the simulation has no blob ${ref.digest}`)
-    const blob = new SimulatedBlob(content)
+    const blob = new SimulatedBlob(content, this)
     this.#blobs.set(ref.digest, blob)
     return blob
   }
