@@ -45,8 +45,14 @@ export async function readLink(folder: string, target: string): Promise<FileStat
   return { kind: 'symlink', target, bytes: await readThrough(isAbsolute(target) ? target : `${folder}/${target}`) }
 }
 
+/** A link that leads nowhere, or in a circle, has nothing behind it. */
 async function readThrough(path: string): Promise<Uint8Array> {
-  return (await orUndefined(readBounded(path))) ?? new Uint8Array()
+  try {
+    return (await orUndefined(readBounded(path))) ?? new Uint8Array()
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ELOOP') return new Uint8Array()
+    throw error
+  }
 }
 
 async function readBounded(path: string): Promise<Uint8Array> {

@@ -91,9 +91,9 @@ describe('a manifest that cannot be had now', () => {
 })
 
 describe('the wait for the first byte', () => {
-  test('ends after 2 s for containerd and 5 s for owners, also when nothing heeds the signal', async () => {
+  test('ends after 12 s for containerd and 5 s for owners, also when nothing heeds the signal', async () => {
     const waits = [
-      { client: CONTAINERD, untilMs: 2_000, status: 404 },
+      { client: CONTAINERD, untilMs: 12_000, status: 404 },
       { client: SKOPEO, untilMs: 5_000, status: 503 },
     ]
     for (const { client, untilMs, status } of waits) {
@@ -121,7 +121,7 @@ describe('the wait for the first byte', () => {
     const { clock, ask } = answererOver({}, { blobs: { open: async () => handle } })
     let reply: Reply | undefined
     const asked = ask(BLOB_URL, CONTAINERD).then((answer) => (reply = answer))
-    for (let seconds = 0; seconds < 19; seconds++) {
+    for (let seconds = 0; seconds < 59; seconds++) {
       heldBytes += 1
       await clock.advance(1_000)
     }
@@ -139,7 +139,7 @@ describe('the wait for the first byte', () => {
       { blobs: { open: async (...call) => (await late.promise, await source.open(...call)) } },
     )
     const asked = ask(BLOB_URL, CONTAINERD)
-    await clock.advance(2_000)
+    await clock.advance(12_000)
     assert.equal((await asked).status, 404)
     late.resolve()
     await settle()
