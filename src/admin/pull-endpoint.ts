@@ -9,13 +9,25 @@ import { sendError } from './send.ts'
 /** A reference has at most 259 characters of host, 255 of repository and a digest. */
 const MAX_BODY_BYTES = 4096
 
-const pullRequest = z.object({
-  reference: z.string().refine((text) => parseImageReference(text) !== undefined),
-  platform: z
-    .string()
-    .refine((text) => parsePlatform(text) !== undefined)
-    .optional(),
-})
+const EXPECTED = 'send {"reference": "registry/repository:tag"}'
+
+/** As long as a reference may be without filling a screen. */
+const MAX_SHOWN_CHARS = 300
+
+const pullRequest = z.object(
+  {
+    reference: z.string(EXPECTED).refine((text) => parseImageReference(text) !== undefined, {
+      error: ({ input }) => `${shown(input)} is not an image reference, such as docker.io/library/nginx:1.27`,
+    }),
+    platform: z
+      .string(EXPECTED)
+      .refine((text) => parsePlatform(text) !== undefined, {
+        error: ({ input }) => `${shown(input)} is not a platform, such as linux/arm64`,
+      })
+      .optional(),
+  },
+  EXPECTED,
+)
 
 /**
  * `POST /pull` with `{"reference": "..."}`: one line of JSON for each step, as it happens; the last one has the type `error` when
@@ -32,8 +44,7 @@ export async function answerPull(
   const body = await readBody(request)
   if (body === undefined) return sendError(response, 413, 'BODY_TOO_LARGE', `at most ${MAX_BODY_BYTES} bytes`)
   const asked = pullRequest.safeParse(parseJson(body))
-  if (!asked.success)
-    return sendError(response, 400, 'REQUEST_INVALID', 'send {"reference": "registry/repository:tag"}')
+  if (!asked.success) return sendError(response, 400, 'REQUEST_INVALID', asked.error.issues[0]?.message ?? EXPECTED)
   const { reference, platform } = asked.data
   response.writeHead(200, { 'content-type': 'application/x-ndjson', 'x-content-type-options': 'nosniff' })
   await writeLines(response, callbacks.pull(reference, { platform, signal }), signal)
@@ -57,6 +68,10 @@ async function readBody(request: IncomingMessage): Promise<string | undefined> {
     chunks.push(chunk)
   }
   return Buffer.concat(chunks).toString('utf8')
+}
+
+function shown(input: unknown): string {
+  return String(input).slice(0, MAX_SHOWN_CHARS)
 }
 
 function parseJson(text: string): unknown {

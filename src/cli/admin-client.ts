@@ -107,9 +107,7 @@ export class AdminClient {
 async function errorText(response: Response): Promise<string> {
   const text = await readText(response)
   const error = adminErrorSchema.safeParse(parseJson(text))
-  return (
-    (error.success ? error.data.error.message : printable(text.trim())).slice(0, MAX_ERROR_CHARS) || response.statusText
-  )
+  return (error.success ? error.data.message : printable(text.trim())).slice(0, MAX_ERROR_CHARS) || response.statusText
 }
 
 async function readText(response: Response): Promise<string> {

@@ -7,7 +7,7 @@ const text = z.string().max(4096).transform(printable)
 const bytes = z.number().nonnegative()
 
 /** How the admin server says why it refuses a request. */
-export const adminErrorSchema = z.object({ error: z.object({ message: text }) })
+export const adminErrorSchema = z.object({ message: text })
 
 /** What an agent tells of a pull it was asked for, one event a line. */
 export const pullEventSchema = z.discriminatedUnion('type', [

@@ -35,6 +35,14 @@ export class PullRefusedError extends ShoalError {
   }
 }
 
+/** A layer was fetched and is not in the store, so that fetching it ahead was of no use. */
+export class NotKeptError extends ShoalError {
+  constructor(digest: Digest) {
+    const message = `${digest} could not be kept: there is no room in the store for it (store.quota), or it came out wrong; see the log of the agent`
+    super(message, { code: 'PULL_NOT_KEPT', blame: 'local', retryable: true })
+  }
+}
+
 /** Layers fetched at once, as containerd does by default. */
 const LAYERS_AT_ONCE = 3
 
@@ -167,7 +175,7 @@ class BlobsPull {
   async *run(options: AbortOptions): AsyncGenerator<PullEvent> {
     const stop = new AbortController()
     const signal = options.signal === undefined ? stop.signal : AbortSignal.any([stop.signal, options.signal])
-    const finished = this.#fetchAll(signal)
+    const finished = this.#fetchAll(stop, signal)
     try {
       while (!this.#isDone) {
         await Promise.race([finished, this.#pause()])
@@ -188,20 +196,21 @@ class BlobsPull {
     }
   }
 
-  /** Settles when all are fetched or one has failed; never rejects. */
-  async #fetchAll(signal: AbortSignal): Promise<void> {
+  /** Settles when no fetch is under way any more, the first failure having ended the others; never rejects. */
+  async #fetchAll(stop: AbortController, signal: AbortSignal): Promise<void> {
     const queue = this.#blobs.entries()
     const worker = async (): Promise<void> => {
       for (const [, blob] of queue) {
         if (this.#failure !== undefined) return
-        await this.#fetch(blob, signal)
+        try {
+          await this.#fetch(blob, signal)
+        } catch (error) {
+          this.#failure ??= { error }
+          stop.abort()
+        }
       }
     }
-    try {
-      await Promise.all(Array.from({ length: LAYERS_AT_ONCE }, worker))
-    } catch (error) {
-      this.#failure = { error }
-    }
+    await Promise.all(Array.from({ length: LAYERS_AT_ONCE }, worker))
     this.#isDone = true
   }
 
@@ -210,6 +219,7 @@ class BlobsPull {
     const entry: Fetch = { blob, handle, before: handle.bytesBySource, isComplete: false }
     this.#fetches.push(entry)
     await handle.complete('whole', () => undefined, { signal })
+    if (!handle.isComplete) throw new NotKeptError(blob.digest)
     entry.isComplete = true
   }
 

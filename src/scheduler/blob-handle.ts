@@ -98,6 +98,11 @@ export class BlobHandle {
     return this.#download.heldBytes
   }
 
+  /** All of it is in the store, its digest checked; false for good when there is no room for it. */
+  get isComplete(): boolean {
+    return this.#download.blob.isComplete
+  }
+
   close(): void {
     if (this.#isClosed) return
     this.#isClosed = true

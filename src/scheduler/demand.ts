@@ -73,6 +73,11 @@ export class Demand {
   }
 }
 
+/** The same readers, each wanting no more than its window; those that wait for nothing want nothing. */
+export function windowsOf(demands: Iterable<Demand>): Demand[] {
+  return [...demands].filter(({ kind }) => kind !== 'background').map((demand) => demand.narrowed())
+}
+
 /** The most pressing urgency that any of `demands` gives `chunk`. */
 export function urgencyAmong(
   demands: Iterable<Demand>,

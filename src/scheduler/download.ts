@@ -1,6 +1,6 @@
 import { type AbortOptions, type BlobRef, isAbort, PeerProtocolError, ShoalError } from '../core/index.ts'
 import { ChunkBoard, ORIGIN } from './chunk-board.ts'
-import { type Demand, urgencyAmong } from './demand.ts'
+import { type Demand, urgencyAmong, windowsOf } from './demand.ts'
 import { DigestTrust } from './digest-trust.ts'
 import { type DownloadComponents, type DownloadEvents } from './download-components.ts'
 import { BlobCorruptError, SourcesExhaustedError } from './errors.ts'
@@ -8,6 +8,7 @@ import { type ByteSource, FetchLedger } from './fetch-ledger.ts'
 import { Fetcher } from './fetcher.ts'
 import { HedgeBudget, judge } from './hedge.ts'
 import { OverflowBlob } from './overflow-blob.ts'
+import { OriginRest } from './origin-rest.ts'
 import type { PeerState } from './peer-state.ts'
 import { PeerDuty } from './peer-duty.ts'
 import { type Action, chooseHolder, plan, type PlanView } from './plan.ts'
@@ -20,10 +21,6 @@ import { Waiters } from './waiters.ts'
 
 /** How often a download with work to do looks for what has stalled. */
 const TICK_MS = 100
-
-/** Rest after the origin failed, doubled at each failure in a row up to the cap. */
-const ORIGIN_REST_MS = 1_000
-const ORIGIN_REST_CAP_MS = 30_000
 
 /** How often a download that knows no peer asks the router again. */
 const WALK_AGAIN_MS = 5_000
@@ -51,6 +48,7 @@ export class Download {
   readonly #board: ChunkBoard
   readonly #trust: DigestTrust
   readonly #suspects = new Suspects()
+  readonly #originRest = new OriginRest()
   readonly #fetcher: Fetcher
   readonly #hedges: HedgeBudget
   readonly #waiters = new Waiters()
@@ -68,9 +66,6 @@ export class Download {
   #usualMs: number
   #lastProgressMs: number
   #lastWalkMs: number
-  #originFailures = 0
-  #originRestUntilMs = 0
-  #originError: unknown
 
   constructor(blob: StoredBlob, init: DownloadInit, components: DownloadComponents, events: DownloadEvents) {
     const { settings } = init
@@ -231,12 +226,8 @@ export class Download {
     this.#tasks.run(async (signal) => {
       try {
         const signed = await peer.following.requestMap({ signal })
-        if (
-          signed === undefined ||
-          signed.map.blobDigest !== this.ref.digest ||
-          signed.map.sizeBytes !== this.ref.sizeBytes
-        )
-          return
+        const { digest, sizeBytes } = this.ref
+        if (signed?.map.blobDigest !== digest || signed.map.sizeBytes !== sizeBytes) return
         this.#trust.offerMap(signed)
         this.#replan()
       } catch (error) {
@@ -283,7 +274,7 @@ export class Download {
       duty: this.swarm.duty(nowMs),
       isSettled: this.swarm.isSettled(nowMs),
       dutyHolder: (chunk) => this.#dutyHolder(chunk, nowMs),
-      mayReadOrigin: this.#access.origins.length > 0 && nowMs >= this.#originRestUntilMs,
+      mayReadOrigin: this.#access.origins.length > 0 && this.#originRest.isOver(nowMs),
       originReads: this.#fetcher.originReads,
       // A download with nothing in flight always gets one slot, or a full budget would starve it.
       freeSlots: Math.min(settings.inFlightPerDownload - inFlight, Math.max(affordable, inFlight === 0 ? 1 : 0)),
@@ -295,14 +286,12 @@ export class Download {
 
   /** With no disk to hold it, nothing beyond what readers need next is fetched. */
   #effectiveDemands(): Demand[] {
-    const demands = [...this.#demands]
-    if (!(this.#blob instanceof OverflowBlob)) return demands
-    return demands.filter((demand) => demand.kind !== 'background').map((demand) => demand.narrowed())
+    return this.#blob instanceof OverflowBlob ? windowsOf(this.#demands) : [...this.#demands]
   }
 
   #urgencyOf(chunk: number) {
-    const { clock } = this.#components
-    return urgencyAmong(this.#effectiveDemands(), chunk, this.#blob.layout, clock.now(), this.#init.settings)
+    const nowMs = this.#components.clock.now()
+    return urgencyAmong(this.#effectiveDemands(), chunk, this.#blob.layout, nowMs, this.#init.settings)
   }
 
   /** An origin read goes on as long as its next chunk is wanted and nobody nearer can give it. */
@@ -357,7 +346,7 @@ export class Download {
 
   #accepted(chunk: number, sizeBytes: number, digest: Uint8Array, source: ByteSource): void {
     this.#lastProgressMs = this.#components.clock.now()
-    this.#originFailures = source === 'origin' ? 0 : this.#originFailures
+    if (source === 'origin') this.#originRest.delivered()
     this.#hedges.received(sizeBytes)
     this.ledger.add(source, sizeBytes)
     if (source !== 'store') this.#fetched.add(chunk)
@@ -417,10 +406,7 @@ export class Download {
   }
 
   #originFailed(error: unknown): void {
-    this.#originError = error
-    const restMs = Math.min(ORIGIN_REST_CAP_MS, ORIGIN_REST_MS * 2 ** this.#originFailures)
-    this.#originFailures++
-    this.#originRestUntilMs = this.#components.clock.now() + restMs
+    this.#originRest.failed(error, this.#components.clock.now())
     this.#components.logger.debug({ err: error, digest: this.ref.digest }, 'origin failed')
   }
 
@@ -429,13 +415,13 @@ export class Download {
     if (this.#waiters.isEmpty || this.#fetcher.inFlight > 0) return
     const nowMs = this.#components.clock.now()
     const hasOrigin = this.#access.origins.length > 0
-    if (hasOrigin && this.#originError === undefined) return
+    if (hasOrigin && this.#originRest.error === undefined) return
     if (!this.swarm.isSettled(nowMs) || this.swarm.isSearching || this.swarm.duty(nowMs) !== undefined) return
-    if (hasOrigin && nowMs >= this.#originRestUntilMs) return
+    if (hasOrigin && this.#originRest.isOver(nowMs)) return
     const canHelp = (chunk: number) =>
       this.#trust.digestAt(chunk) !== undefined && this.swarm.agents.some((peer) => peer.holds(chunk))
     if ([...this.#waiters.chunks].some(canHelp)) return
-    this.#waiters.failAll(new SourcesExhaustedError(`no source left for ${this.ref.digest}`, this.#originError))
+    this.#waiters.failAll(new SourcesExhaustedError(`no source left for ${this.ref.digest}`, this.#originRest.error))
   }
 
   #tick(): void {
@@ -473,7 +459,7 @@ export class Download {
     const isFree = (peer: PeerState) =>
       peer !== slow && peer.restUntilMs <= view.nowMs && peer.inFlight < view.settings.depthPerPeer
     const other = chooseHolder(view, chunk, isFree)
-    if (other === undefined || !this.#hedges.take(this.#blob.layout.lengthOf(chunk))) return
+    if (other === undefined || view.freeSlots <= 0 || !this.#hedges.take(this.#blob.layout.lengthOf(chunk))) return
     this.#fetcher.ask(other, chunk)
   }
 
@@ -484,6 +470,6 @@ export class Download {
       this.swarm.walk()
     }
     if (nowMs - this.#lastProgressMs < this.#init.settings.readerGiveUpMs || this.#waiters.isEmpty) return
-    this.#waiters.failAll(new SourcesExhaustedError(`nothing arrived for ${this.ref.digest}`, this.#originError))
+    this.#waiters.failAll(new SourcesExhaustedError(`nothing arrived for ${this.ref.digest}`, this.#originRest.error))
   }
 }

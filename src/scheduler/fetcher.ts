@@ -235,8 +235,9 @@ export class Fetcher {
       this.#restFromBusy(peer, error.waitMs)
     } else if (error instanceof PeerLacksChunkError) {
       peer.lastHeardMs = nowMs
-      if (chunk !== 'any') peer.loses(chunk)
-      else this.#restFromSeeding(peer)
+      // A tracker is asked for what nobody has: that it lacks it too says that it could not fetch it.
+      if (peer.role === 'tracker') this.#restFromSeeding(peer)
+      else if (chunk !== 'any') peer.loses(chunk)
     } else if (peer.role === 'tracker') {
       this.#restFromSeeding(peer)
     } else {

@@ -147,13 +147,28 @@ export class Scheduler {
 
   /** A pull never fails for want of disk: with no room, bytes pass through memory. */
   async #openBlob(ref: BlobRef): Promise<StoredBlob> {
+    const open = async (): Promise<StoredBlob> => await this.#components.store.open(ref, { signal: this.#tasks.signal })
     try {
-      return await this.#components.store.open(ref, { signal: this.#tasks.signal })
+      return await open().catch(async (error: unknown) => {
+        if (isAbort(error) || !(await this.#retireIdle())) throw error
+        return await open()
+      })
     } catch (error) {
       if (isAbort(error)) throw error
       this.#logger.warn({ err: error, digest: ref.digest }, 'no room in the store, passing through')
       return new OverflowBlob(ref, this.#components.layoutOf(ref), undefined)
     }
+  }
+
+  /** Downloads that nobody uses hold their blobs against eviction: they go now. False when there were none. */
+  async #retireIdle(): Promise<boolean> {
+    const idle = [...this.#entries.values()].filter(({ idleTimer }) => idleTimer !== undefined)
+    for (const { download, idleTimer } of idle) {
+      idleTimer?.clear()
+      this.#entries.delete(download.ref.digest)
+    }
+    await Promise.all(idle.map(async ({ download }) => await download.close()))
+    return idle.length > 0
   }
 
   #chunkHeld(ref: BlobRef, chunk: number, digest: Uint8Array, source: ByteSource, sizeBytes: number): void {

@@ -78,9 +78,11 @@ export class Swarm {
   }
 
   async close(): Promise<void> {
+    // The tasks end first: a peer that is left now must not be replaced.
+    const ended = this.#tasks.close()
     for (const peer of [...this.#agents.values()]) peer.following.close()
     this.#tracker?.following.close()
-    await this.#tasks.close()
+    await ended
   }
 
   get agents(): readonly PeerState[] {
@@ -192,6 +194,7 @@ export class Swarm {
   async #followAgent(peer: PeerRef, signal: AbortSignal): Promise<void> {
     try {
       const link = await this.#connect(peer, signal)
+      signal.throwIfAborted()
       const state = this.#follow(link, 'agent', () => this.#agentLeft(peer.id))
       if (!state.isGone) this.#agents.set(peer.id, state)
     } catch (error) {
@@ -227,6 +230,7 @@ export class Swarm {
         if (peer === undefined || signal.aborted) continue
         try {
           const link = await this.#connect(peer, signal)
+          signal.throwIfAborted()
           const state = this.#follow(link, 'tracker', () => this.#trackerLeft())
           if (state.isGone) continue
           this.#tracker = state

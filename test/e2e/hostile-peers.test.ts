@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { test } from 'node:test'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { EXCHANGE_PROTOCOL } from '../../src/exchange/index.ts'
 import { FaultLab, metricOf, residentBytes } from '../support/fault-lab.ts'
 import { HostilePeer, inverted, type Misbehaviour, refOf, withOneByteChanged } from '../support/hostile-peer.ts'
@@ -28,12 +29,14 @@ interface Scene {
   readonly victim: ShoalProcess
 }
 
-/** A swarm whose first agent has the image, a hostile peer that says so of itself, and one more agent that has nothing yet. */
+/** A swarm whose first agent (or its tracker) has the image, a hostile peer that says so of itself, and one more agent that has nothing yet. */
 async function scene(scope: AsyncDisposableStack, trackers: number, misbehaviour: Misbehaviour): Promise<Scene> {
   const lab = scope.use(await FaultLab.start({ agents: 2, trackers }))
   const [first, victim] = lab.swarm.agents
   assert.ok(first && victim)
   await lab.pull(first)
+  // With a tracker that has everything, the hostile peer is the only other choice and is sure to be asked.
+  if (trackers > 0) await first.child.stop()
   const evil = scope.use(await HostilePeer.start(lab.clusterKey, lab.image, misbehaviour))
   await evil.join(...lab.swarm.trackers, victim)
   lab.origin.limitRate(SLOW_BYTES_PER_SECOND)
@@ -203,7 +206,7 @@ test('rubbish on the exchange protocol is refused and kept nowhere', { timeout: 
 const RUBBISH: Readonly<Record<string, Uint8Array>> = {
   'random bytes': randomBytes(1024 * 1024),
   'a header of 4 GiB': Buffer.concat([Buffer.alloc(8, 0xff), Buffer.alloc(256 * 1024)]),
-  'a header that is no message': Buffer.concat([Buffer.from([0, 0, 0, 64, 0, 0, 0, 0]), Buffer.alloc(64, 0xff)]),
+  'a header that is no message': Buffer.concat([Buffer.from([0, 0, 1, 0, 0, 0, 0, 0]), Buffer.alloc(64 * 1024, 0xff)]),
   'a payload of 2 GiB with a hello': Buffer.concat([
     Buffer.from([0, 0, 0, 4, 0x7f, 0xff, 0xff, 0xff]),
     // Field 1 of the message, a hello with version 1.
@@ -218,6 +221,8 @@ async function sendUntilRefused(evil: HostilePeer, target: ShoalProcess, rubbish
   const endMs = performance.now() + 10_000
   try {
     for (let sent = 0; sent < 64 * 1024 * 1024; sent += rubbish.byteLength) {
+      // A turn of the event loop for each piece, or this process would not hear that it is refused.
+      await nextTurn()
       if (stream.status !== 'open' || performance.now() > endMs) break
       if (!stream.send(rubbish)) await stream.onDrain({ signal: AbortSignal.timeout(500) })
     }

@@ -98,7 +98,12 @@ test('requests that no client sends are refused in words', { timeout: TEST_TIMEO
     { line: `GET /v2/lab/app/blobs/sha256:short?ns=${ns}`, status: 400, code: /DIGEST_INVALID/ },
     { line: `GET ${blob}`, headers: { Range: 'bytes=five-ten' }, status: 400, code: /UNSUPPORTED/ },
     { line: `GET ${blob}`, headers: { Range: `bytes=${layer.size}-` }, status: 416, code: /errors/ },
-    { line: `GET ${blob}`, headers: { Range: `bytes=${'0-1,'.repeat(2_000)}0-1` }, status: 416, code: /errors/ },
+    {
+      line: `GET ${blob}`,
+      headers: { Range: `bytes=${'0-1,'.repeat(2_000)}0-1` },
+      status: 400,
+      code: /too many ranges/,
+    },
     ...['169.254.169.254', '169.254.169.254:80', '[fe80::1]', '[fe80::1%25eth0]:80', 'metadata.google.internal'].map(
       (namespace) => ({
         line: `GET /v2/lab/app/manifests/v1?ns=${encodeURIComponent(namespace)}`,
@@ -111,7 +116,7 @@ test('requests that no client sends are refused in words', { timeout: TEST_TIMEO
   for (const { line, headers, status, code } of cases) {
     const answer = await rawExchange(port, requestText(line, headers))
     const what = `${line.slice(0, 120)} ${JSON.stringify(headers ?? {}).slice(0, 60)}`
-    assert.equal(answer.status, status, `${what}: ${answer.head} ${answer.body}`)
+    assert.equal(answer.status, status, `${what}: ${answer.head} ${answer.body.toString()}`)
     assert.match(answer.body.toString(), code, what)
   }
   assert.equal((await lab.pull(agent)).directBytes, 0)

@@ -210,7 +210,7 @@ describe('shoal pull', () => {
       await fakeAdmin((_, response) => response.end('{"type":"error","code":"X","message":"no such image"}\n')),
     )
     const refusing = scope.use(
-      await fakeAdmin((_, response) => response.writeHead(403).end('{"error":{"code":"X","message":"not allowed"}}')),
+      await fakeAdmin((_, response) => response.writeHead(403).end('{"code":"X","message":"not allowed"}')),
     )
     const silent = scope.use(await fakeAdmin((_, response) => response.end()))
     const results = await Promise.all(

@@ -1,4 +1,12 @@
-import { type AbortOptions, type BlobRef, type Digest, type OriginRef, PeerBusyError, PeerClosedError, PeerLacksChunkError, type PeerRef, type PeerRole, ShoalError } from '../../../src/core/index.ts'
+import {
+  type AbortOptions,
+  type BlobRef,
+  type Digest,
+  type OriginRef,
+  type PeerRef,
+  type PeerRole,
+  ShoalError,
+} from '../../../src/core/index.ts'
 import { PeerBusyError, PeerClosedError, PeerLacksChunkError, type Publisher } from '../../../src/exchange/index.ts'
 import { UploadSlots } from '../../../src/exchange/upload-slots.ts'
 import {
@@ -45,6 +53,7 @@ class OriginDownError extends ShoalError {
 async function counted<T>({ requests }: SimulatedNode, peerId: string, work: () => Promise<T>): Promise<T> {
   const toPeer = (requests.toPeer.get(peerId) ?? 0) + 1
   requests.toPeer.set(peerId, toPeer)
+  requests.total++
   requests.most = Math.max(requests.most, ++requests.now)
   requests.mostToPeer = Math.max(requests.mostToPeer, toPeer)
   try {
@@ -66,8 +75,8 @@ export class SimulatedNode {
   readonly seeder: TrackerSeeder | undefined
   readonly punished: string[] = []
   readonly followers = new Set<() => void>()
-  /** Requests to peers under way, and the most there ever were. */
-  readonly requests = { now: 0, most: 0, toPeer: new Map<string, number>(), mostToPeer: 0 }
+  /** Requests to peers: all there were, those under way, and the most at a time. */
+  readonly requests = { total: 0, now: 0, most: 0, toPeer: new Map<string, number>(), mostToPeer: 0 }
   isDead = false
   /** Sends bytes that are not what it says. */
   lies = false
@@ -198,18 +207,23 @@ export class SimulatedCluster {
   }
 
   originFor(node: SimulatedNode): OriginSource {
-    const cluster = this
-    return {
-      async *readBlob(ref, _access, range, { signal }) {
-        const content = cluster.contentOf(ref.digest)
-        for (let chunk = content.layout.chunkAt(range.start); content.layout.offsetOf(chunk) < range.end; chunk++) {
-          if (cluster.isOriginDown) throw new OriginDownError()
-          const bytes = content.bytesWithin(chunk, range)
-          await transfer(cluster.init.clock, cluster.originLink, node.link, bytes.byteLength, 1, signal)
-          yield bytes
-          if (chunk + 1 >= content.layout.chunkCount) return
-        }
-      },
+    return { readBlob: (ref, _access, range, { signal }) => this.#readOrigin(node, ref, range, signal) }
+  }
+
+  async *#readOrigin(
+    node: SimulatedNode,
+    ref: BlobRef,
+    range: { start: number; end: number },
+    signal: AbortSignal | undefined,
+  ): AsyncIterable<Uint8Array> {
+    const content = this.contentOf(ref.digest)
+    const { layout } = content
+    for (let chunk = layout.chunkAt(range.start); chunk < layout.chunkCount; chunk++) {
+      if (layout.offsetOf(chunk) >= range.end) return
+      if (this.isOriginDown) throw new OriginDownError()
+      const bytes = content.bytesWithin(chunk, range)
+      await transfer(this.init.clock, this.originLink, node.link, bytes.byteLength, 1, signal)
+      yield bytes
     }
   }
 

@@ -13,12 +13,12 @@ export const MiB = 1024 * 1024
 /** Advances virtual time until `work` has settled; fails when that takes more than `limitMs`. Throws what `work` does. */
 export async function runUntil<T>(clock: VirtualClock, work: Promise<T>, limitMs: number): Promise<T> {
   let isDone = false
-  const done = () => {
+  const settled = Promise.allSettled([work]).then(() => {
     isDone = true
-  }
-  work.then(done, done)
+  })
   const startMs = clock.now()
   while (!isDone && clock.now() - startMs < limitMs) await clock.advance(STEP_MS)
+  if (isDone) await settled
   assert.ok(isDone, `not done after ${limitMs} virtual ms`)
   return await work
 }

@@ -20,7 +20,9 @@ export class SimulatedContent {
     const shared = new ArrayBuffer(real === undefined ? layout.lengthOf(0) : 0)
     const cut = (chunk: number) => {
       const start = layout.offsetOf(chunk)
-      return real?.bytes.slice(start, start + layout.lengthOf(chunk)) ?? new Uint8Array(shared, 0, layout.lengthOf(chunk))
+      return (
+        real?.bytes.slice(start, start + layout.lengthOf(chunk)) ?? new Uint8Array(shared, 0, layout.lengthOf(chunk))
+      )
     }
     this.#chunks = Array.from({ length: layout.chunkCount }, (_, chunk) => cut(chunk))
     this.#digests = this.#chunks.map((bytes, n) => sha256(real === undefined ? Buffer.from(`${name} ${n}`) : bytes))
@@ -113,7 +115,8 @@ class SimulatedBlob implements StoredBlob {
   }
 
   async verifyWhole(): Promise<boolean> {
-    const isRight = (chunk: number) => this.digestAt(chunk)?.every((byte, i) => byte === this.#content.digestAt(chunk)[i])
+    const isRight = (chunk: number) =>
+      this.digestAt(chunk)?.every((byte, i) => byte === this.#content.digestAt(chunk)[i])
     this.isComplete = [...this.#chunks.keys()].every(isRight)
     if (!this.isComplete) this.#chunks.clear()
     return this.isComplete

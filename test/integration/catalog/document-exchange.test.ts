@@ -1,0 +1,87 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { DocumentExchange, type DocumentReply, type DocumentRequest } from '../../../src/catalog/index.ts'
+import { type AbortOptions, ShoalError } from '../../../src/core/index.ts'
+import { silentLogger } from '../../../src/telemetry/index.ts'
+import { descriptorOf, manifestOf, REPOSITORY } from '../../support/catalog-fakes.ts'
+import { eventually, startP2pSwarm } from '../../support/p2p-swarm.ts'
+
+const manifest = manifestOf('app')
+
+type Answer = (request: DocumentRequest, options: AbortOptions) => Promise<DocumentReply>
+
+/** Two connected nodes, of which the second serves `answer`. */
+async function exchangePair(answer: Answer) {
+  const swarm = await startP2pSwarm(2)
+  const [asker, server] = swarm.nodes.map((node) => ({
+    node,
+    documents: new DocumentExchange({ trackers: [] }, { streams: node, logger: silentLogger() }),
+  }))
+  assert.ok(asker && server)
+  await server.documents.start(answer)
+  const peer = { id: server.node.peerId, addresses: server.node.addresses() }
+  return {
+    asker: asker.documents,
+    server: server.documents,
+    peer,
+    ask: async (request: DocumentRequest, options: AbortOptions = {}) =>
+      await asker.documents.ask(peer, request, options),
+    [Symbol.asyncDispose]: async () => {
+      await server.documents.stop()
+      await swarm[Symbol.asyncDispose]()
+    },
+  }
+}
+
+const manifestRequest = { kind: 'manifest', origin: REPOSITORY, digest: manifest.digest } as const
+
+describe('documents over two nodes', { timeout: 20_000 }, () => {
+  it('carry tags, manifests and whether a repository is public', async () => {
+    await using pair = await exchangePair(async ({ kind }) => {
+      if (kind === 'public') return { kind, isPublic: true }
+      if (kind === 'manifest') return { kind, document: manifest }
+      return { kind, descriptor: descriptorOf(manifest), ageMs: 5 }
+    })
+    assert.deepEqual(await pair.ask({ kind: 'public', origin: REPOSITORY }), { kind: 'public', isPublic: true })
+    const reply = await pair.ask({ kind: 'tag', origin: REPOSITORY, tag: 'v1' })
+    assert.deepEqual(reply, { kind: 'tag', descriptor: descriptorOf(manifest), ageMs: 5 })
+    const document = await pair.ask(manifestRequest)
+    assert.ok(document.kind === 'manifest')
+    assert.deepEqual(Buffer.from(document.document.bytes), Buffer.from(manifest.bytes))
+  })
+
+  it('refuse a manifest without its digest, and an answer to another question', async () => {
+    const other = manifestOf('other')
+    await using pair = await exchangePair(async ({ kind }) =>
+      kind === 'manifest' ? { kind, document: other } : { kind: 'public', isPublic: true },
+    )
+    await assert.rejects(pair.ask(manifestRequest), { code: 'DOCUMENT_PROTOCOL', blame: 'peer' })
+    await assert.rejects(pair.ask({ kind: 'tag', origin: REPOSITORY, tag: 'v1' }), { code: 'DOCUMENT_PROTOCOL' })
+  })
+
+  it('say none when the server cannot ask its origin', async () => {
+    await using pair = await exchangePair(async () => {
+      throw new ShoalError('down', { code: 'DOWN', blame: 'origin', retryable: true })
+    })
+    assert.deepEqual(await pair.ask(manifestRequest), { kind: 'none' })
+  })
+
+  it('end with the signal of who asks, and with the server', async () => {
+    const waits: Answer = async (_request, { signal }) => {
+      const { promise, reject } = Promise.withResolvers<DocumentReply>()
+      signal?.addEventListener('abort', () => reject(signal.reason))
+      return await promise
+    }
+    await using pair = await exchangePair(waits)
+    await assert.rejects(pair.ask(manifestRequest, { signal: AbortSignal.timeout(50) }))
+    const asking = assert.rejects(pair.ask(manifestRequest))
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    await pair.server.stop()
+    await asking
+  })
+
+  it('know the agents that are connected', async () => {
+    await using pair = await exchangePair(async () => ({ kind: 'none' }))
+    await eventually(() => pair.asker.agents().some(({ id }) => id === pair.peer.id))
+  })
+})

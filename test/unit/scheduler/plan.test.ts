@@ -1,0 +1,167 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { Demand } from '../../../src/scheduler/demand.ts'
+import { type Action, chooseHolder, plan, wantedInOrder } from '../../../src/scheduler/plan.ts'
+import { CHUNK, planView, trackerState } from '../../support/simulation/plan-lab.ts'
+
+const ALL = [0, 1, 2, 3, 4, 5, 6, 7]
+
+function asked(actions: readonly Action[]): string[] {
+  return actions.map((action) => {
+    if (action.kind === 'read-origin') return `origin ${action.start}+${action.count}`
+    return action.kind === 'ask-any' ? `any of ${action.peer.id}` : `${action.chunk} of ${action.peer.id}`
+  })
+}
+
+describe('the order of wanted chunks', () => {
+  it('is ranges, then windows, then the rest', () => {
+    const demands = [new Demand('whole', 0, 80), new Demand('range', 60, 80)]
+    const order = [...wantedInOrder(planView({ chunkCount: 8, demands }))].map(({ chunk }) => chunk)
+    assert.deepEqual(order.slice(0, 5), [6, 7, 0, 1, 2])
+    assert.deepEqual(order.slice(5).toSorted(), [3, 4, 5])
+  })
+
+  it('is rarest first beyond the window', () => {
+    const holdings = [
+      [3, 4, 5, 6, 7],
+      [3, 4, 6, 7],
+      [3, 4, 7],
+    ]
+    const view = planView({ chunkCount: 8, demands: [new Demand('whole', 0, 80)], holdings })
+    assert.deepEqual([...wantedInOrder(view)].map(({ chunk }) => chunk).slice(3, 5), [5, 6])
+  })
+
+  it('leaves out what is held or in flight', () => {
+    const view = planView({ chunkCount: 8, demands: [new Demand('range', 0, 40)], held: [1] })
+    view.board.begin(2, 'someone', 0)
+    assert.deepEqual(
+      [...wantedInOrder(view)].map(({ chunk }) => chunk),
+      [0, 3],
+    )
+  })
+})
+
+describe('the choice of a holder', () => {
+  it('is the better of two taken at random', () => {
+    const view = planView({ chunkCount: 1, holdings: [[0], [0], [0]], random: sequence([0, 0.5]) })
+    const [slow, fast] = view.agents
+    slow?.served(900, 0)
+    fast?.served(10, 0)
+    assert.equal(chooseHolder(view, 0, () => true)?.id, 'agent-1')
+  })
+
+  it('is nobody who may not be used or does not hold it', () => {
+    const view = planView({ chunkCount: 2, holdings: [[1], [0]] })
+    assert.equal(
+      chooseHolder(view, 0, (peer) => peer.id !== 'agent-1'),
+      undefined,
+    )
+  })
+})
+
+describe('a plan', () => {
+  it('asks nobody beyond its depth', () => {
+    const view = planView({
+      chunkCount: 8,
+      demands: [new Demand('range', 0, 80)],
+      holdings: [ALL],
+      mayReadOrigin: false,
+    })
+    assert.equal(plan(view).length, view.settings.depthPerPeer)
+    const [peer] = view.agents
+    for (let i = 0; i < view.settings.depthPerPeer; i++) peer?.begins(0)
+    assert.deepEqual(plan(view), [])
+  })
+
+  it('starts no more than there are slots', () => {
+    const demands = [new Demand('whole', 0, 80)]
+    assert.equal(plan(planView({ chunkCount: 8, demands, holdings: [ALL, ALL, ALL], freeSlots: 2 })).length, 2)
+    assert.deepEqual(plan(planView({ chunkCount: 8, demands, holdings: [ALL], freeSlots: 0 })), [])
+  })
+
+  it('asks no agent that rests', () => {
+    const view = planView({ chunkCount: 1, demands: [new Demand('range', 0, CHUNK)], holdings: [[0]], nowMs: 10 })
+    const [peer] = view.agents
+    if (peer !== undefined) peer.restUntilMs = 11
+    assert.deepEqual(asked(plan(view)), ['origin 0+1'])
+  })
+
+  it('takes no chunk from an agent before its digest is believed, when a tracker can vouch for it', () => {
+    const duty = trackerState(2)
+    const demands = [new Demand('whole', 0, 20)]
+    const view = planView({ chunkCount: 2, demands, holdings: [[0, 1]], believed: [1], duty })
+    assert.deepEqual(asked(plan(view)), ['1 of agent-0', 'any of tracker'])
+  })
+
+  it('waits for a free lane of a holder rather than ask the origin, unless a reader waits', () => {
+    const busy = (demand: Demand) => {
+      const view = planView({ chunkCount: 1, demands: [demand], holdings: [[0]] })
+      for (let i = 0; i < view.settings.depthPerPeer; i++) view.agents[0]?.begins(0)
+      return asked(plan(view))
+    }
+    assert.deepEqual(busy(new Demand('whole', 0, CHUNK)), [])
+    assert.deepEqual(busy(new Demand('range', 0, CHUNK)), ['origin 0+1'])
+  })
+
+  it('asks a tracker for any orphan, and by name for one that a reader waits for', () => {
+    const duty = trackerState(8)
+    const some = asked(plan(planView({ chunkCount: 8, demands: [new Demand('whole', 0, 80)], duty })))
+    assert.deepEqual(some, Array(4).fill('any of tracker'))
+    const named = asked(plan(planView({ chunkCount: 8, demands: [new Demand('range', 30, 40)], duty })))
+    assert.deepEqual(named, ['3 of tracker'])
+  })
+
+  it('leaves the tracker to others in a crowd, where one want of everybody keeps it busy', () => {
+    const duty = trackerState(8)
+    const demands = [new Demand('whole', 0, 80)]
+    const view = planView({ chunkCount: 8, demands, duty, holdings: [[], [], [], [], []] })
+    assert.deepEqual(asked(plan(view)), ['any of tracker'])
+    duty.begins(0)
+    assert.deepEqual(plan(view), [])
+  })
+
+  it('asks nobody for orphans before it is known that they are', () => {
+    const demands = [new Demand('whole', 0, 80)]
+    assert.deepEqual(plan(planView({ chunkCount: 8, demands, isSettled: false, duty: trackerState(8) })), [])
+  })
+
+  it('reads a pull from the origin in one go over the run that nobody has', () => {
+    const view = planView({ chunkCount: 8, demands: [new Demand('whole', 0, 80)], held: [0, 5] })
+    assert.deepEqual(asked(plan(view)), ['origin 1+4'])
+  })
+
+  it('reads no further than its window for a client that may stop at any byte', () => {
+    const open = planView({ chunkCount: 8, demands: [new Demand('open', 0, 80)] })
+    assert.deepEqual(asked(plan(open)), ['origin 0+2'])
+    const range = planView({ chunkCount: 8, demands: [new Demand('range', 0, 80)] })
+    assert.deepEqual(asked(plan(range)), ['origin 0+4', 'origin 4+4'])
+  })
+
+  it('keeps one origin read going for a pull and a few more for readers who wait', () => {
+    const pull = planView({ chunkCount: 8, demands: [new Demand('whole', 0, 80)], originReads: 1 })
+    assert.deepEqual(plan(pull), [])
+    const demands = [new Demand('range', 0, CHUNK)]
+    assert.deepEqual(asked(plan(planView({ chunkCount: 8, demands, originReads: 1 }))), ['origin 0+1'])
+    assert.deepEqual(plan(planView({ chunkCount: 8, demands, originReads: 4 })), [])
+  })
+
+  it('leaves a chunk to the agent whose duty it is', () => {
+    const demands = [new Demand('whole', 0, 40)]
+    const view = planView({ chunkCount: 4, demands, holdings: [[]] })
+    const [other] = view.agents
+    const planned = plan({ ...view, dutyHolder: (chunk) => (chunk < 2 ? other : undefined) })
+    assert.deepEqual(asked(planned), ['origin 2+2'])
+  })
+
+  it('reads nothing from an origin that rests', () => {
+    assert.deepEqual(
+      plan(planView({ chunkCount: 1, demands: [new Demand('range', 0, CHUNK)], mayReadOrigin: false })),
+      [],
+    )
+  })
+})
+
+function sequence(values: readonly number[]): () => number {
+  let next = 0
+  return () => values[next++ % values.length] ?? 0
+}
