@@ -161,7 +161,7 @@ export const settingsSchema = section({
     }),
   }).prefault({}),
   exchange: section({
-    uploadSlots: setting(leaf.count(1, 1000), 'number', 8, {
+    uploadSlots: setting(leaf.count(1, 1000), 'number', 4, {
       description: 'Most chunks sent to peers at once.',
       trackerDefault: 32,
     }),

@@ -92,7 +92,7 @@ export const DEFAULT_LIMITS: ExchangeLimits = {
   // Waiting wants hold no bytes; half a thousand is a wave of 128 agents with four lanes each.
   maxWaitingUploads: 512,
   // Above this another peer is the better choice.
-  maxUploadWaitMs: 500,
+  maxUploadWaitMs: 150,
   // Several addresses may be tried, each with a handshake of a few round trips.
   connectTimeoutMs: 10_000,
   // One round trip and the load of a busy process.

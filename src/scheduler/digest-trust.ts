@@ -59,6 +59,8 @@ export class DigestTrust {
     if (chunk < 0 || chunk >= this.#digests.length || this.#digests[chunk] !== undefined) return
     const rivals = this.#claimants.get(chunk) ?? new Map<string, Set<string>>()
     this.#claimants.set(chunk, rivals)
+    // Its first word counts: with several it could take the places of those who agree.
+    for (const claimants of rivals.values()) if (claimants.has(peerId)) return
     const key = Buffer.from(digest).toString('base64')
     const claimants = rivals.get(key) ?? new Set<string>()
     if (claimants.size === 0 && rivals.size >= MAX_RIVALS) return

@@ -166,10 +166,6 @@ export class Download {
     }
   }
 
-  get isActive(): boolean {
-    return this.#demands.size > 0 && !this.#blob.isComplete
-  }
-
   /** A client that came later may have a right that is still good when the first one's has expired. */
   renewAccess(access: OriginAccess): void {
     if (access.authorization !== undefined || this.#access.origins.length === 0) this.#access = access
@@ -429,7 +425,7 @@ export class Download {
     this.#isTicking = true
     this.#tasks.after(this.#components.clock, TICK_MS, () => {
       this.#isTicking = false
-      if (!this.isActive) return
+      if (this.#demands.size === 0 || this.#blob.isComplete) return
       this.#moveStalled()
       this.#giveUp()
       this.#replan()

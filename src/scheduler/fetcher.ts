@@ -237,7 +237,7 @@ export class Fetcher {
       peer.lastHeardMs = nowMs
       // A tracker is asked for what nobody has: that it lacks it too says that it could not fetch it.
       if (peer.role === 'tracker') this.#restFromSeeding(peer)
-      else if (chunk !== 'any') peer.loses(chunk)
+      else if (chunk !== 'any' && peer.loses(chunk)) this.#components.board.removeCopy(chunk)
     } else if (peer.role === 'tracker') {
       this.#restFromSeeding(peer)
     } else {

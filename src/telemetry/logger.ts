@@ -23,7 +23,12 @@ export async function createLogger(init: LoggerInit): Promise<Logger> {
   }
   if (human) {
     const { default: pretty } = await import('pino-pretty')
-    const stream = pretty({ destination: 2, colorize: process.stderr.isTTY === true, sync: true, ignore: 'pid,hostname,name' })
+    const stream = pretty({
+      destination: 2,
+      colorize: process.stderr.isTTY === true,
+      sync: true,
+      ignore: 'pid,hostname,name',
+    })
     return pino(options, stream as DestinationStream)
   }
   return pino(options, pino.destination({ dest: 2, sync: true }))

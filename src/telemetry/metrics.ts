@@ -17,7 +17,12 @@ export class Metrics {
   readonly #registry = new Registry()
 
   counter<L extends string = never>(init: MetricInit<L>): Counter<L> {
-    return new Counter<L>({ name: init.name, help: init.help, labelNames: init.labels ?? [], registers: [this.#registry] })
+    return new Counter<L>({
+      name: init.name,
+      help: init.help,
+      labelNames: init.labels ?? [],
+      registers: [this.#registry],
+    })
   }
 
   /** `collect` is called before each render, to set a value that is read rather than followed. */

@@ -115,7 +115,7 @@ async function live(seed: number, hasTracker: boolean, history: readonly Event[]
   })
   const readers: Promise<void>[] = []
   for (const { atMs, what } of history) {
-    if (what.kind !== 'read') clock.after(atMs, () => causeTrouble(cluster, what.kind as Trouble, what.agent))
+    if (what.kind !== 'read') clock.after(atMs, () => causeTrouble(cluster, what.kind, what.agent))
     else {
       const { promise, resolve, reject } = Promise.withResolvers<void>()
       clock.after(atMs, () => void readAs(cluster, what).then(resolve, reject))

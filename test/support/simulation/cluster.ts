@@ -8,6 +8,7 @@ import {
   ShoalError,
 } from '../../../src/core/index.ts'
 import { PeerBusyError, PeerClosedError, PeerLacksChunkError, type Publisher } from '../../../src/exchange/index.ts'
+import { DEFAULT_LIMITS } from '../../../src/exchange/limits.ts'
 import { UploadSlots } from '../../../src/exchange/upload-slots.ts'
 import {
   defaultSettings,
@@ -40,8 +41,12 @@ export interface ClusterInit {
   readonly settings?: Partial<SchedulerSettings>
 }
 
-/** Chunks one node sends at once, as the exchange does; more wants wait half a second for their turn before they are told busy. */
-const UPLOADS = { slots: 4, maxWaiting: 512, maxWaitMs: 500 }
+/** Chunks one node sends at once, as the exchange does; more wants wait for their turn before they are told busy. */
+const UPLOADS = {
+  slots: 4,
+  maxWaiting: DEFAULT_LIMITS.maxWaitingUploads,
+  maxWaitMs: DEFAULT_LIMITS.maxUploadWaitMs,
+}
 
 class OriginDownError extends ShoalError {
   constructor() {

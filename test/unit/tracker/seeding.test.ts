@@ -64,7 +64,10 @@ describe('the seeding of a blob', () => {
     await clock.advance(10)
     for (const chunk of [2, 0, 1]) arrives(chunk)
     await clock.advance(1)
-    assert.deepEqual((await Promise.all(wants)).toSorted(), [0, 1, 2])
+    assert.deepEqual(
+      (await Promise.all(wants)).toSorted((a, b) => Number(a) - Number(b)),
+      [0, 1, 2],
+    )
     assert.equal(log.completions, 1)
     await seeding.close()
   })
