@@ -10,6 +10,9 @@ export type DemandKind = 'range' | 'open' | 'whole' | 'background'
 /** How pressing a chunk is, most pressing first. */
 export type Urgency = 'range' | 'window' | 'bulk' | 'background'
 
+/** How a request says it to the peer that is asked. */
+export const WIRE_URGENCY = { range: 'now', window: 'soon', bulk: 'later', background: 'later' } as const
+
 const RANK: Record<Urgency, number> = { range: 0, window: 1, bulk: 2, background: 3 }
 
 /** Whether `a` presses more than `b`. */

@@ -1,4 +1,4 @@
-import { type AbortOptions, type BlobRef, isAbort, PeerProtocolError, ShoalError } from '../core/index.ts'
+import { type AbortOptions, type BlobRef, PeerProtocolError, ShoalError } from '../core/index.ts'
 import { ChunkBoard, ORIGIN } from './chunk-board.ts'
 import { type Demand, urgencyAmong, windowsOf } from './demand.ts'
 import { DigestTrust } from './digest-trust.ts'
@@ -6,18 +6,20 @@ import { type DownloadComponents, type DownloadEvents } from './download-compone
 import { BlobCorruptError, SourcesExhaustedError } from './errors.ts'
 import { type ByteSource, FetchLedger } from './fetch-ledger.ts'
 import { Fetcher } from './fetcher.ts'
-import { HedgeBudget, judge } from './hedge.ts'
-import { OverflowBlob } from './overflow-blob.ts'
+import { Ingest } from './ingest.ts'
+import { MapSeeker } from './map-seeker.ts'
 import { OriginRest } from './origin-rest.ts'
 import type { PeerState } from './peer-state.ts'
 import { PeerDuty } from './peer-duty.ts'
-import { type Action, chooseHolder, plan, type PlanView } from './plan.ts'
+import { type Action, plan, type PlanView } from './plan.ts'
 import type { OriginAccess, StoredBlob } from './ports.ts'
 import type { SchedulerSettings } from './settings.ts'
+import { StallWatch } from './stall-watch.ts'
 import { Suspects } from './suspects.ts'
 import { Swarm } from './swarm.ts'
 import { TaskGroup } from './task-group.ts'
 import { Waiters } from './waiters.ts'
+import { WholeCheck } from './whole-check.ts'
 
 /** How often a download with work to do looks for what has stalled. */
 const TICK_MS = 100
@@ -50,39 +52,37 @@ export class Download {
   readonly #suspects = new Suspects()
   readonly #originRest = new OriginRest()
   readonly #fetcher: Fetcher
-  readonly #hedges: HedgeBudget
+  readonly #stalls: StallWatch
   readonly #waiters = new Waiters()
   readonly #demands = new Set<Demand>()
   readonly #tasks = new TaskGroup()
-  readonly #mapAsked = new Set<string>()
+  readonly #maps: MapSeeker
   readonly #peerDuty: PeerDuty
-  readonly #fetched = new Set<number>()
-  readonly #writing = new Set<number>()
-  #blob: StoredBlob
+  readonly #ingest: Ingest
+  readonly #wholeCheck: WholeCheck
   #access: OriginAccess
   #isPlanned = false
   #isTicking = false
-  #verifying: Promise<void> | undefined
-  #usualMs: number
   #lastProgressMs: number
   #lastWalkMs: number
 
   constructor(blob: StoredBlob, init: DownloadInit, components: DownloadComponents, events: DownloadEvents) {
     const { settings } = init
     this.ref = blob.ref
-    this.#blob = blob
+    this.#ingest = new Ingest(blob, components.logger)
+    this.#wholeCheck = new WholeCheck(this.#tasks, components.logger)
     this.#access = init.access
     this.#init = init
     this.#components = components
     this.#events = events
-    this.#usualMs = settings.usualGuessMs
     this.#lastProgressMs = components.clock.now()
     this.#lastWalkMs = this.#lastProgressMs
     this.#board = new ChunkBoard(blob.layout.chunkCount)
     this.#trust = new DigestTrust(blob.layout.chunkCount, settings.agreement, components.isTrustedSigner)
     if (blob.map !== undefined) this.#trust.offerMap(blob.map)
     this.#peerDuty = new PeerDuty(blob.ref.digest)
-    this.#hedges = new HedgeBudget(settings.hedgeShare)
+    this.#stalls = new StallWatch(settings)
+    this.#maps = new MapSeeker(blob.ref, this.#tasks, components.logger)
     this.swarm = new Swarm(
       { selfId: init.selfId, ref: this.ref, chunkCount: blob.layout.chunkCount, access: () => this.#access, settings },
       components,
@@ -108,17 +108,20 @@ export class Download {
         accept: async (chunk, bytes, digest, source) => await this.#accept(chunk, bytes, digest, source),
         adopt: async (chunk, digest) => await this.#adopt(chunk, digest),
         isStillWanted: (chunk) => this.#isStillWantedOfOrigin(chunk),
-        tookMs: (ms) => void (this.#usualMs += (ms - this.#usualMs) / 4),
+        tookMs: (ms) => this.#stalls.tookMs(ms),
         peerFailed: (peer, error) => this.#peerFailed(peer, error),
         originFailed: (error) => this.#originFailed(error),
+        named: (peers) => {
+          for (const peer of peers) this.swarm.add(peer)
+        },
         ended: () => this.#replan(),
       },
     )
   }
 
   start(): void {
-    if (!this.#blob.isComplete) this.swarm.start()
-    if (this.#blob.heldCount === this.#blob.layout.chunkCount && !this.#blob.isComplete) this.#verify()
+    if (!this.blob.isComplete) this.swarm.start()
+    if (this.#ingest.hasAll && !this.blob.isComplete) this.#verify()
   }
 
   async close(): Promise<void> {
@@ -126,11 +129,11 @@ export class Download {
       new ShoalError('download closed', { code: 'DOWNLOAD_CLOSED', blame: 'local', retryable: true }),
     )
     await Promise.all([this.#tasks.close(), this.#fetcher.close(), this.swarm.close()])
-    this.#blob.release()
+    this.blob.release()
   }
 
   get blob(): StoredBlob {
-    return this.#blob
+    return this.#ingest.blob
   }
 
   /** Readers and completions under way. */
@@ -138,10 +141,9 @@ export class Download {
     return this.#demands.size
   }
 
-  /** Bytes held, near enough for a progress bar: the last chunk counts as a full one until all are there. */
+  /** Bytes held, near enough for a progress bar. */
   get heldBytes(): number {
-    const { heldCount, layout } = this.#blob
-    return Math.min(this.ref.sizeBytes, heldCount * (layout.chunkCount > 0 ? layout.lengthOf(0) : 0))
+    return this.#ingest.heldBytes
   }
 
   /** Followed agents that hold `chunk`. */
@@ -155,15 +157,12 @@ export class Download {
 
   /** Whether this download brought `chunk` itself, rather than finding it in the store. */
   wasFetched(chunk: number): boolean {
-    return this.#fetched.has(chunk)
+    return this.#ingest.wasFetched(chunk)
   }
 
   /** Resolves when the check of the whole blob that may be under way has ended. */
-  async verified({ signal }: AbortOptions): Promise<void> {
-    while (this.#verifying !== undefined) {
-      signal?.throwIfAborted()
-      await this.#verifying
-    }
+  async verified(options: AbortOptions): Promise<void> {
+    await this.#wholeCheck.ended(options)
   }
 
   /** A client that came later may have a right that is still good when the first one's has expired. */
@@ -190,7 +189,7 @@ export class Download {
 
   /** Resolves once `chunk` can be read from the blob; rejects when no source is left. */
   async held(chunk: number, demand: Demand, options: AbortOptions): Promise<void> {
-    while (!this.#blob.has(chunk)) {
+    while (!this.blob.has(chunk)) {
       demand.waits(this.#components.clock.now())
       this.#replan()
       await this.#waiters.wait(chunk, options)
@@ -211,24 +210,15 @@ export class Download {
 
   #left(peer: PeerState): void {
     if (peer.role === 'tracker') return
-    for (let chunk = 0; chunk < this.#blob.layout.chunkCount; chunk++)
+    for (let chunk = 0; chunk < this.blob.layout.chunkCount; chunk++)
       if (peer.holds(chunk)) this.#board.removeCopy(chunk)
   }
 
-  /** Whoever holds the whole blob has a map of it; each is asked once. */
   #seekMap(peer: PeerState): void {
-    if (this.#trust.isWhole || this.#mapAsked.has(peer.id) || !peer.holdsAll) return
-    this.#mapAsked.add(peer.id)
-    this.#tasks.run(async (signal) => {
-      try {
-        const signed = await peer.following.requestMap({ signal })
-        const { digest, sizeBytes } = this.ref
-        if (signed?.map.blobDigest !== digest || signed.map.sizeBytes !== sizeBytes) return
-        this.#trust.offerMap(signed)
-        this.#replan()
-      } catch (error) {
-        if (!isAbort(error)) this.#components.logger.debug({ peer: peer.id, err: error }, 'chunk map not had')
-      }
+    if (this.#trust.isWhole) return
+    this.#maps.ask(peer, (map) => {
+      this.#trust.offerMap(map)
+      this.#replan()
     })
   }
 
@@ -243,15 +233,15 @@ export class Download {
   }
 
   #act(): void {
-    if (this.#blob.isComplete || this.#verifying !== undefined || this.#demands.size === 0) return
+    if (this.blob.isComplete || this.#wholeCheck.isRunning || this.#demands.size === 0) return
     for (const action of plan(this.#view())) this.#perform(action)
     this.#failIfExhausted()
   }
 
   #perform(action: Action): void {
     if (action.kind === 'read-origin') this.#fetcher.readOrigin(action.start, action.count)
-    else if (action.kind === 'ask-any') this.#fetcher.ask(action.peer, 'any')
-    else this.#fetcher.ask(action.peer, action.chunk)
+    else if (action.kind === 'ask-any') this.#fetcher.ask(action.peer, 'any', 'window')
+    else this.#fetcher.ask(action.peer, action.chunk, this.#urgencyOf(action.chunk) ?? 'background')
   }
 
   #view(): PlanView {
@@ -259,10 +249,10 @@ export class Download {
     const { clock, budget, random } = this.#components
     const nowMs = clock.now()
     const inFlight = this.#fetcher.inFlight
-    const affordable = Math.floor(budget.freeBytes / Math.max(1, this.#blob.layout.lengthOf(0)))
+    const affordable = Math.floor(budget.freeBytes / Math.max(1, this.blob.layout.lengthOf(0)))
     return {
       nowMs,
-      layout: this.#blob.layout,
+      layout: this.blob.layout,
       board: this.#board,
       trust: this.#trust,
       demands: this.#effectiveDemands(),
@@ -276,23 +266,23 @@ export class Download {
       freeSlots: Math.min(settings.inFlightPerDownload - inFlight, Math.max(affordable, inFlight === 0 ? 1 : 0)),
       settings,
       random,
-      isHeld: (chunk) => this.#blob.has(chunk) || this.#writing.has(chunk),
+      isHeld: (chunk) => this.#ingest.isHad(chunk),
     }
   }
 
   /** With no disk to hold it, nothing beyond what readers need next is fetched. */
   #effectiveDemands(): Demand[] {
-    return this.#blob instanceof OverflowBlob ? windowsOf(this.#demands) : [...this.#demands]
+    return this.#ingest.isOverflowing ? windowsOf(this.#demands) : [...this.#demands]
   }
 
   #urgencyOf(chunk: number) {
     const nowMs = this.#components.clock.now()
-    return urgencyAmong(this.#effectiveDemands(), chunk, this.#blob.layout, nowMs, this.#init.settings)
+    return urgencyAmong(this.#effectiveDemands(), chunk, this.blob.layout, nowMs, this.#init.settings)
   }
 
   /** An origin read goes on as long as its next chunk is wanted and nobody nearer can give it. */
   #isStillWantedOfOrigin(chunk: number): boolean {
-    if (this.#blob.has(chunk) || this.#urgencyOf(chunk) === undefined) return false
+    if (this.blob.has(chunk) || this.#urgencyOf(chunk) === undefined) return false
     const nowMs = this.#components.clock.now()
     if (this.swarm.duty(nowMs) === undefined && this.#dutyHolder(chunk, nowMs) !== undefined) return false
     if (this.#trust.digestAt(chunk) === undefined) return true
@@ -310,74 +300,43 @@ export class Download {
   }
 
   async #accept(chunk: number, bytes: Uint8Array, digest: Uint8Array, source: ByteSource): Promise<void> {
-    // The same chunk may arrive twice, from a hedge or because a tracker chose what a peer was asked for.
-    if (this.#blob.has(chunk) || this.#writing.has(chunk)) return
-    this.#writing.add(chunk)
-    try {
-      await this.#write(chunk, bytes, digest)
-    } finally {
-      this.#writing.delete(chunk)
-    }
-    this.#accepted(chunk, bytes.byteLength, digest, source)
-  }
-
-  /** A pull does not fail because the disk does. */
-  async #write(chunk: number, bytes: Uint8Array, digest: Uint8Array): Promise<void> {
-    try {
-      await this.#blob.write(chunk, bytes, digest)
-    } catch (error) {
-      if (isAbort(error)) throw error
-      this.#components.logger.warn({ err: error, digest: this.ref.digest }, 'chunk not stored, passing it through')
-      this.#blob = new OverflowBlob(this.ref, this.#blob.layout, this.#blob)
-      await this.#blob.write(chunk, bytes, digest)
-    }
+    if (await this.#ingest.write(chunk, bytes, digest)) this.#accepted(chunk, bytes.byteLength, digest, source)
   }
 
   async #adopt(chunk: number, digest: Uint8Array): Promise<boolean> {
-    if (this.#blob.has(chunk)) return true
-    if (!(await this.#blob.adopt(chunk, digest))) return false
-    this.#accepted(chunk, this.#blob.layout.lengthOf(chunk), digest, 'store')
+    if (this.blob.has(chunk)) return true
+    if (!(await this.#ingest.adopt(chunk, digest))) return false
+    this.#accepted(chunk, this.blob.layout.lengthOf(chunk), digest, 'store')
     return true
   }
 
   #accepted(chunk: number, sizeBytes: number, digest: Uint8Array, source: ByteSource): void {
     this.#lastProgressMs = this.#components.clock.now()
     if (source === 'origin') this.#originRest.delivered()
-    this.#hedges.received(sizeBytes)
+    this.#stalls.received(sizeBytes)
     this.ledger.add(source, sizeBytes)
-    if (source !== 'store') this.#fetched.add(chunk)
     // Others may still be sending the same chunk: it is had, they can stop.
     for (const attempt of this.#board.attemptsOn(chunk)) if (attempt.sourceId !== ORIGIN) attempt.controller.abort()
     this.#waiters.held(chunk)
     this.#events.chunkHeld(this.ref, chunk, digest, source, sizeBytes)
-    if (this.#blob.heldCount === this.#blob.layout.chunkCount) this.#verify()
+    if (this.#ingest.hasAll) this.#verify()
     this.#replan()
   }
 
   /** downloading -> verifying -> complete | downloading */
   #verify(): void {
-    if (this.#verifying !== undefined || this.#blob instanceof OverflowBlob) return
-    const { promise, resolve } = Promise.withResolvers<void>()
-    this.#verifying = promise
-    this.#tasks.run(async (signal) => {
-      try {
-        const isRight = await this.#blob.verifyWhole({ signal })
-        if (isRight) await this.#completed(signal)
-        else this.#corrupt()
-      } catch (error) {
-        if (!isAbort(error)) this.#components.logger.error({ err: error, digest: this.ref.digest }, 'blob not verified')
-      } finally {
-        this.#verifying = undefined
-        resolve()
-        this.#replan()
-      }
+    if (this.#ingest.isOverflowing) return
+    this.#wholeCheck.begin(this.blob, {
+      right: async (options) => await this.#completed(options),
+      wrong: () => this.#corrupt(),
+      ended: () => this.#replan(),
     })
   }
 
-  async #completed(signal: AbortSignal): Promise<void> {
-    if (this.#blob.map === undefined) {
-      const signed = await this.#components.makeMap(this.#blob, this.swarm.tracker, { signal })
-      if (signed !== undefined) await this.#blob.setMap(signed)
+  async #completed(options: AbortOptions): Promise<void> {
+    if (this.blob.map === undefined) {
+      const signed = await this.#components.makeMap(this.blob, this.swarm.tracker, options)
+      if (signed !== undefined) await this.blob.setMap(signed)
     }
     this.#events.completed(this.ref)
   }
@@ -385,7 +344,7 @@ export class Download {
   #corrupt(): void {
     this.#components.logger.error({ digest: this.ref.digest }, 'blob does not have its digest: dropped, starting over')
     this.#trust.distrust()
-    this.#mapAsked.clear()
+    this.#maps.forget()
     this.#events.corrupted(this.ref)
     const culprit = this.#suspects.only
     if (culprit !== undefined)
@@ -425,38 +384,26 @@ export class Download {
     this.#isTicking = true
     this.#tasks.after(this.#components.clock, TICK_MS, () => {
       this.#isTicking = false
-      if (this.#demands.size === 0 || this.#blob.isComplete) return
-      this.#moveStalled()
+      if (this.#demands.size === 0 || this.blob.isComplete) return
+      this.#reviewRequests()
       this.#giveUp()
       this.#replan()
       this.#tick()
     })
   }
 
-  #moveStalled(): void {
-    const nowMs = this.#components.clock.now()
-    const { settings } = this.#init
-    for (const attempt of [...this.#board.attempts()]) {
-      const source = this.swarm.peer(attempt.sourceId)
-      if (source === undefined || this.#board.attemptsOn(attempt.chunk).length > 1) continue
-      const verdict = judge(attempt, source, this.#usualMs, nowMs, settings)
-      if (verdict === 'leave') continue
-      if (verdict === 'move') {
-        source.stalled(nowMs)
-        attempt.controller.abort()
-        continue
-      }
-      this.#hedge(attempt.chunk, source)
-    }
-  }
-
-  #hedge(chunk: number, slow: PeerState): void {
-    const view = this.#view()
-    const isFree = (peer: PeerState) =>
-      peer !== slow && peer.restUntilMs <= view.nowMs && peer.inFlight < view.settings.depthPerPeer
-    const other = chooseHolder(view, chunk, isFree)
-    if (other === undefined || view.freeSlots <= 0 || !this.#hedges.take(this.#blob.layout.lengthOf(chunk))) return
-    this.#fetcher.ask(other, chunk)
+  #reviewRequests(): void {
+    this.#stalls.review(
+      (id) => this.swarm.peer(id),
+      () => this.#view(),
+      {
+        move: (attempt, source) => {
+          source.stalled(this.#components.clock.now())
+          attempt.controller.abort()
+        },
+        hedge: (peer, chunk) => this.#fetcher.ask(peer, chunk, this.#urgencyOf(chunk) ?? 'background'),
+      },
+    )
   }
 
   #giveUp(): void {

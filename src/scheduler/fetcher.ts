@@ -7,11 +7,13 @@ import {
   PeerBusyError,
   PeerLacksChunkError,
   PeerProtocolError,
+  type PeerRef,
   type Random,
   ShoalError,
 } from '../core/index.ts'
 import { assembleChunks } from './chunk-assembler.ts'
 import { type Attempt, type ChunkBoard, ORIGIN } from './chunk-board.ts'
+import { type Urgency, WIRE_URGENCY } from './demand.ts'
 import type { DigestTrust } from './digest-trust.ts'
 import type { ByteSource } from './fetch-ledger.ts'
 import type { InFlightBudget } from './in-flight-budget.ts'
@@ -64,6 +66,8 @@ export interface FetcherListener {
   tookMs(ms: number): void
   peerFailed(peer: PeerState, error: unknown): void
   originFailed(error: unknown): void
+  /** Peers that were named with a busy answer. */
+  named(peers: readonly PeerRef[]): void
   ended(): void
 }
 
@@ -103,7 +107,7 @@ export class Fetcher {
   }
 
   /** Asks `peer` for `chunk`, or a tracker for any chunk it thinks best. */
-  ask(peer: PeerState, chunk: number | 'any'): void {
+  ask(peer: PeerState, chunk: number | 'any', urgency: Urgency): void {
     const { board, budget, clock } = this.#components
     const startedMs = clock.now()
     const controller = new AbortController()
@@ -120,7 +124,10 @@ export class Fetcher {
       })
       try {
         if (chunk !== 'any' && (await this.#adopted(chunk))) return
-        const received = await peer.following.request(chunk, { signal: AbortSignal.any([closing, controller.signal]) })
+        const received = await peer.following.request(chunk, {
+          signal: AbortSignal.any([closing, controller.signal]),
+          urgency: WIRE_URGENCY[urgency],
+        })
         const signal = AbortSignal.any([closing, controller.signal])
         await this.#receive(peer, chunk, received, clock.now() - startedMs, signal)
       } catch (error) {
@@ -233,6 +240,7 @@ export class Fetcher {
     if (error instanceof PeerBusyError) {
       peer.lastHeardMs = nowMs
       this.#restFromBusy(peer, error.waitMs)
+      this.#listener.named(error.alternates)
     } else if (error instanceof PeerLacksChunkError) {
       peer.lastHeardMs = nowMs
       // A tracker is asked for what nobody has: that it lacks it too says that it could not fetch it.

@@ -54,13 +54,18 @@ export interface ReceivedChunk {
   readonly digest: Uint8Array
 }
 
+export interface ChunkRequestOptions extends AbortOptions {
+  /** Which wants the peer is to serve first when it has more than it can send. */
+  readonly urgency?: 'now' | 'soon' | 'later'
+}
+
 /** One blob followed at one peer. */
 export interface Following {
   /**
    * Asks for one chunk, or, of a tracker, for `'any'` that it thinks best for us to have and to pass on.
    * Throws `PeerBusyError` (waitMs, alternates), `PeerLacksChunkError`, or another error with blame `peer`.
    */
-  request(chunk: number | 'any', options: AbortOptions): Promise<ReceivedChunk>
+  request(chunk: number | 'any', options: ChunkRequestOptions): Promise<ReceivedChunk>
   /** Its signed chunk map, when it has one. The signature was checked; whether the signer is trusted is ours to say. */
   requestMap(options: AbortOptions): Promise<SignedChunkMap | undefined>
   close(): void
