@@ -196,9 +196,10 @@ class Draft {
     for (; chunk < layout.chunkCount; chunk++) {
       if (this.#taken.has(chunk) || !isMissing(this.#view, chunk)) break
       if (urgencyAmong(demands, chunk, layout, nowMs, settings) === undefined) break
-      if (chunk > start && this.#view.dutyHolder(chunk) !== undefined) break
       bytes += layout.lengthOf(chunk)
-      if (!isPull && bytes > settings.originExtentBytes) break
+      // The first chunk is read whatever its size, and whoever has duty for it.
+      if (chunk > start && this.#view.dutyHolder(chunk) !== undefined) break
+      if (chunk > start && !isPull && bytes > settings.originExtentBytes) break
       this.#taken.add(chunk)
     }
     if (chunk === start) return
