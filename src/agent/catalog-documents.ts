@@ -12,10 +12,13 @@ import type {
   TrackerConfirmation,
 } from '../mirror/index.ts'
 import { MediaType } from '../oci/index.ts'
-import type { OriginClient } from '../origin/index.ts'
+import type { Listing, OriginClient } from '../origin/index.ts'
+
+/** Most referrers in one answer: signatures and attestations of one manifest are a few dozen. */
+const MAX_REFERRER_MANIFESTS = 1_000
 
 /** Pages of referrers joined into one answer; more than this many is a registry that never ends. */
-const MAX_REFERRER_MANIFESTS = 1_000
+const MAX_REFERRER_PAGES = 10
 
 export interface CatalogDocumentsComponents {
   readonly catalog: Catalog
@@ -59,14 +62,25 @@ export class CatalogDocuments implements DocumentSource, TrackerConfirmation {
     digest: Digest,
     options: ReferrersOptions,
   ): Promise<ReferrersDocument | undefined> {
-    const listing = await this.#components.origin.referrers(origin, digest, options)
-    if (listing === undefined) return undefined
-    const { manifests } = parseJsonObject(listing.body)
-    const listed = Array.isArray(manifests) ? manifests.slice(0, MAX_REFERRER_MANIFESTS) : []
-    const index = { schemaVersion: 2, mediaType: MediaType.ociIndex, manifests: listed }
-    const bytes = Buffer.from(JSON.stringify(index))
-    return { bytes, ...(listing.filtersApplied === undefined ? {} : { filtersApplied: listing.filtersApplied }) }
+    const first = await this.#components.origin.referrers(origin, digest, options)
+    if (first === undefined) return undefined
+    const { filtersApplied } = first
+    const listed = manifestsOf(first)
+    let after = first.link
+    for (let page = 2; page <= MAX_REFERRER_PAGES && after !== undefined; page++) {
+      const next = await this.#components.origin.referrers(origin, digest, { ...options, after })
+      if (next !== undefined) listed.push(...manifestsOf(next))
+      after = listed.length < MAX_REFERRER_MANIFESTS ? next?.link : undefined
+    }
+    const manifests = listed.slice(0, MAX_REFERRER_MANIFESTS)
+    const bytes = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType: MediaType.ociIndex, manifests }))
+    return { bytes, ...(filtersApplied === undefined ? {} : { filtersApplied }) }
   }
+}
+
+function manifestsOf({ body }: Listing): unknown[] {
+  const { manifests } = parseJsonObject(body)
+  return Array.isArray(manifests) ? manifests.slice(0, MAX_REFERRER_MANIFESTS) : []
 }
 
 /** An origin that sends something else than an object has said nothing. */

@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { Catalog, DocumentExchange } from '../catalog/index.ts'
 import { gridLayout } from '../chunking/index.ts'
 import type { Config } from '../config/index.ts'
-import { sha256, systemClock } from '../core/index.ts'
+import { type PeerRef, sha256, systemClock } from '../core/index.ts'
 import { Discovery } from '../discovery/index.ts'
 import { Exchange } from '../exchange/index.ts'
 import { OriginClient } from '../origin/index.ts'
@@ -20,6 +20,7 @@ import { originInit } from './registry-settings.ts'
 import { Removals } from './removals.ts'
 import { Shutdown } from './shutdown.ts'
 import { swarmMetrics } from './swarm-metrics.ts'
+import { TrackerLinks } from './tracker-links.ts'
 import { version } from './version.ts'
 
 /** Data lanes to one peer: enough to hide a round trip between chunks, as measured with two to four streams. */
@@ -60,7 +61,7 @@ export async function startSwarmMember(config: Config, components: ProcessCompon
     const doors = await openDoors(config, components, shutdown)
     const catalog = makeCatalog(config, doors, components)
     const { scheduler, exchange, membership } = makeBrain(config, doors, components, shutdown)
-    await connect(config, doors, { catalog, exchange }, shutdown)
+    await connect(config, doors, { catalog, exchange, logger: components.logger }, shutdown)
     membership.start(doors.store.list().map(({ digest }) => digest))
     const { node, store, origin } = doors
     return { node, store, origin, catalog, scheduler, exchange, stop: async () => await shutdown.run() }
@@ -87,8 +88,7 @@ async function openDoors(config: Config, components: ProcessComponents, shutdown
     { bootstrapAddresses: bootstrapAddresses(config), peerCacheFile: join(config.dataDir, 'peers.json') },
     { node, logger, metrics, clock },
   )
-  const trackers = config.trackers.filter(({ id }) => id !== node.peerId)
-  const documents = new DocumentExchange({ trackers }, { streams: node, logger })
+  const documents = new DocumentExchange({ trackers: otherTrackers(config, node) }, { streams: node, logger })
   return { identity, store, removals, origin, node, discovery, documents }
 }
 
@@ -165,7 +165,7 @@ function makeBrain(config: Config, doors: Doors, components: ProcessComponents, 
 async function connect(
   config: Config,
   { node, discovery, documents }: Doors,
-  { catalog, exchange }: { readonly catalog: Catalog; readonly exchange: Exchange },
+  { catalog, exchange, logger }: { readonly catalog: Catalog; readonly exchange: Exchange; readonly logger: Logger },
   shutdown: Shutdown,
 ): Promise<void> {
   await node.start()
@@ -175,6 +175,14 @@ async function connect(
   await documents.start(async (request, options) => await catalog.answer(request, config.role === 'tracker', options))
   shutdown.add(async () => await documents.stop())
   shutdown.add(async () => await catalog.stop())
+  const links = new TrackerLinks(otherTrackers(config, node), { node, exchange, logger })
+  links.start()
+  shutdown.add(async () => await links.stop())
   await discovery.start()
   shutdown.add(async () => await discovery.stop())
+}
+
+/** In the role of a tracker the list may name the process itself. */
+function otherTrackers(config: Config, { peerId }: P2pNode): PeerRef[] {
+  return config.trackers.filter(({ id }) => id !== peerId)
 }

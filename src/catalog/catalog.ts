@@ -7,7 +7,7 @@ import {
   type OriginRef,
   ShoalError,
 } from '../core/index.ts'
-import { normalizeNamespace, parseManifest } from '../oci/index.ts'
+import { MediaType, normalizeNamespace, parseManifest, sniffMediaType } from '../oci/index.ts'
 import type { Logger } from '../telemetry/index.ts'
 import { SingleFlight } from '../util/index.ts'
 import { askAgents, askTrackers } from './ask-peers.ts'
@@ -197,11 +197,14 @@ export class Catalog {
     const request = { kind: 'tag', origin, tag } as const
     const ofTracker = await askTrackers(peers, request, options, this.#logger)
     if (ofTracker !== undefined && ofTracker.ageMs < this.#init.tagStaleLimitMs) return ofTracker.descriptor
-    const votes = new Map<Digest, number>()
+    const votes = new Map<string, number>()
     for await (const { descriptor, ageMs } of askAgents(peers, request, options, this.#logger)) {
       if (ageMs >= this.#init.tagStaleLimitMs) continue
-      const count = (votes.get(descriptor.digest) ?? 0) + 1
-      votes.set(descriptor.digest, count)
+      const { digest, mediaType, sizeBytes } = descriptor
+      // All of it goes to the client, so all of it is voted on.
+      const vote = `${digest} ${sizeBytes} ${mediaType}`
+      const count = (votes.get(vote) ?? 0) + 1
+      votes.set(vote, count)
       if (count >= this.#init.agreement) return descriptor
     }
     return undefined
@@ -240,7 +243,7 @@ export class Catalog {
     return (await askTrackers(peers, { kind: 'manifest', origin, digest }, options, this.#logger))?.document
   }
 
-  /** Only for a digest known to belong to the repository: an agent's word would not do to say so. */
+  /** Only for a digest known to belong to the repository: an agent's word would not do to say so, nor of what type it is. */
   async #manifestOfAgents(
     origin: OriginRef,
     digest: Digest,
@@ -249,7 +252,7 @@ export class Catalog {
     const { peers } = this.#components
     if (peers === undefined || !this.#belongs(digest, [origin])) return undefined
     for await (const reply of askAgents(peers, { kind: 'manifest', origin, digest }, options, this.#logger))
-      return reply.document
+      return { ...reply.document, mediaType: sniffMediaType(reply.document.bytes) ?? MediaType.octetStream }
     return undefined
   }
 
@@ -285,12 +288,16 @@ export class Catalog {
   }
 }
 
-/** What a manifest or index names: config, layers, manifests. Nothing when it is of a kind we do not know. */
+/** Layers that are fetched from the URLs beside them: registries do not check that the repository has them. */
+const FOREIGN_LAYER = /\.(?:foreign|nondistributable)\./
+
+/** What a manifest or index has in its repository: config, layers, manifests. Nothing when it is of a kind we do not know. */
 function describedBy(document: ManifestDocument): { digest: Digest; sizeBytes: number; mediaType: string }[] {
   try {
     const manifest = parseManifest(document.mediaType, document.bytes)
     const all = [...(manifest.config === undefined ? [] : [manifest.config]), ...manifest.layers, ...manifest.manifests]
-    return all.map(({ digest, sizeBytes, mediaType }) => ({ digest, sizeBytes, mediaType }))
+    const owned = all.filter(({ mediaType }) => !FOREIGN_LAYER.test(mediaType))
+    return owned.map(({ digest, sizeBytes, mediaType }) => ({ digest, sizeBytes, mediaType }))
   } catch (error) {
     if (error instanceof ShoalError) return []
     throw error

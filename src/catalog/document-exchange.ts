@@ -79,7 +79,7 @@ export class DocumentExchange implements DocumentPeers {
     const stream = await streams.openStream(peer.id, DOCUMENTS_PROTOCOL, options)
     try {
       const reply = await askOverStream(stream, request, options)
-      await stream.close()
+      await stream.close(options.signal === undefined ? {} : { signal: options.signal })
       return reply
     } catch (error) {
       stream.abort(

@@ -80,8 +80,12 @@ export class PeerCache {
     if (this.#file === undefined) return
     try {
       const { peers } = FILE_SCHEMA.parse(JSON.parse(await readBounded(this.#file)))
-      const oldestMs = this.#clock.wallTime() - MAX_AGE_MS
-      for (const { id, ...peer } of peers) if (peer.lastSeenMs >= oldestMs) this.#peers.set(id, peer)
+      const nowMs = this.#clock.wallTime()
+      for (const { id, addresses, lastSeenMs } of peers) {
+        // A time to come was written while the clock was ahead, and would be the newest for ever.
+        if (lastSeenMs >= nowMs - MAX_AGE_MS)
+          this.#peers.set(id, { addresses, lastSeenMs: Math.min(lastSeenMs, nowMs) })
+      }
       this.#trim()
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return

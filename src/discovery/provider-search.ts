@@ -70,7 +70,8 @@ export class ProviderSearch {
 
   #walkFor(digest: Digest): ProviderWalk {
     const recent = this.#recent.get(digest)
-    if (recent !== undefined && this.#components.clock.now() < recent.staleAtMs) return recent.walk
+    if (recent !== undefined && !recent.walk.abandoned.aborted && this.#components.clock.now() < recent.staleAtMs)
+      return recent.walk
     const entry: RecentWalk = { walk: new ProviderWalk(), staleAtMs: Number.POSITIVE_INFINITY }
     this.#recent.set(digest, entry)
     const running = this.#limit(() => this.#run(digest, entry)).finally(() => this.#running.delete(running))
@@ -88,6 +89,8 @@ export class ProviderSearch {
       await this.#collect(digest, walk, signal)
     } finally {
       timer.clear()
+      // A signal made with `any` stays in memory as long as its longest-lived source while something listens to it and it has not fired.
+      deadline.abort()
       entry.staleAtMs = clock.now() + (walk.foundCount > 0 ? FOUND_LIFE_MS : EMPTY_LIFE_MS)
       walk.end()
       metrics.finds.inc({ result: walk.foundCount > 0 ? 'found' : 'none' })

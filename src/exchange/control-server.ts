@@ -1,5 +1,6 @@
 import type { BlobRef, Clock, Digest, OriginGrant, PeerRole } from '../core/index.ts'
 import type { Logger } from '../telemetry/index.ts'
+import { abortable } from '../util/index.ts'
 import { PeerClosedError, PeerProtocolError } from './errors.ts'
 import type { InboundHandler } from './inbound-lane.ts'
 import type { Lane } from './lane.ts'
@@ -29,6 +30,7 @@ export class ControlServer implements InboundHandler {
   readonly #rate: RateLimit
   readonly #follows = new Map<number, PublishedFollow>()
   readonly #withNews = new Set<PublishedFollow>()
+  readonly #closed = new AbortController()
   #work: Promise<void> = Promise.resolve()
   #peer: { readonly role: PeerRole; readonly zone: string } | undefined
   #announcedCount = 0
@@ -60,6 +62,7 @@ export class ControlServer implements InboundHandler {
   }
 
   onClosed(): void {
+    this.#closed.abort(new PeerClosedError('the follower has left'))
     this.#outbox.stop()
     for (const follow of [...this.#follows.values()]) follow.close()
     if (this.#peer !== undefined) this.#components.supply.departed?.(this.#lane.peerId)
@@ -115,8 +118,18 @@ export class ControlServer implements InboundHandler {
   }
 
   async #onMapRequest(request: number, digest: Digest): Promise<void> {
-    const map = await this.#components.supply.map(digest)
-    this.#outbox.post({ kind: 'mapReply', request }, map)
+    this.#outbox.post({ kind: 'mapReply', request }, await this.#mapOf(digest))
+  }
+
+  /** Whoever asked keeps its question open until it is answered, so a map that cannot be read is none. */
+  async #mapOf(digest: Digest): Promise<Uint8Array | undefined> {
+    const { supply, logger } = this.#components
+    try {
+      return await abortable((async () => await supply.map(digest))(), this.#closed.signal)
+    } catch (error) {
+      if (!this.#lane.isClosed) logger.warn({ err: error, digest }, 'a chunk map could not be read')
+      return undefined
+    }
   }
 
   /** Asked anew each time: addresses become known only once identify has run, and change. */

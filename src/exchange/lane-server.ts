@@ -21,11 +21,6 @@ export interface LaneServerComponents {
   readonly metrics: ExchangeMetrics
 }
 
-interface ChunkAnswer {
-  readonly message: Extract<ServerMessage, { kind: 'chunk' }>
-  readonly payload: Uint8Array
-}
-
 type SmallAnswer = Exclude<ServerMessage, { kind: 'chunk' }>
 
 /** A lane waits three times as long here as at its requester, so that the requester closes it first. */
@@ -86,7 +81,7 @@ export class LaneServer implements InboundHandler {
     try {
       await this.#answer(want, signal)
     } catch (error) {
-      this.#fail(error, signal)
+      await this.#fail(error, signal)
     } finally {
       this.#isSending = false
       this.#cancelled = undefined
@@ -94,17 +89,17 @@ export class LaneServer implements InboundHandler {
     }
   }
 
-  #fail(error: unknown, signal: AbortSignal): void {
+  async #fail(error: unknown, signal: AbortSignal): Promise<void> {
     if (this.#lane.isClosed) return
-    if (signal.aborted) return this.#reply({ kind: 'cancelled' })
+    if (signal.aborted) return await this.#reply({ kind: 'cancelled' })
     this.#components.logger.warn({ err: error }, 'a chunk could not be served')
-    this.#reply({ kind: 'lacks' })
+    await this.#reply({ kind: 'lacks' })
   }
 
   async #answer(want: WantMessage, signal: AbortSignal): Promise<void> {
     if (want.chunk === 'any') return await this.#answerAny(want, signal)
     const slot = await this.#components.slots.acquire({ urgency: want.urgency, signal })
-    if (!isSlot(slot)) return this.#replyBusy({ busyMs: slot.busyMs, alternates: this.#alternates(want.ref) })
+    if (!isSlot(slot)) return await this.#replyBusy({ busyMs: slot.busyMs, alternates: this.#alternates(want.ref) })
     try {
       const found = await this.#read(want, this.#components.limits.readTimeoutMs, signal)
       await this.#give(want, found, signal)
@@ -118,7 +113,7 @@ export class LaneServer implements InboundHandler {
     const found = await this.#read(want, this.#components.limits.anyResponseTimeoutMs * ANY_WAIT_SHARE, signal)
     if (found === 'lacks' || !('chunk' in found)) return await this.#give(want, found, signal)
     const slot = await this.#components.slots.acquire({ urgency: want.urgency, signal, isPatient: true })
-    if (!isSlot(slot)) return this.#replyBusy({ busyMs: slot.busyMs, alternates: this.#alternates(want.ref) })
+    if (!isSlot(slot)) return await this.#replyBusy({ busyMs: slot.busyMs, alternates: this.#alternates(want.ref) })
     try {
       await this.#give(want, found, signal)
     } finally {
@@ -143,19 +138,31 @@ export class LaneServer implements InboundHandler {
   }
 
   async #give(want: WantMessage, found: SuppliedChunk | 'lacks' | SupplyBusy, signal: AbortSignal): Promise<void> {
-    if (found === 'lacks') return this.#reply({ kind: 'lacks' })
-    if (!('chunk' in found)) return this.#replyBusy(found)
-    const payload = typeof found.bytes === 'function' ? await found.bytes({ signal }) : found.bytes
+    if (found === 'lacks') return await this.#reply({ kind: 'lacks' })
+    if (!('chunk' in found)) return await this.#replyBusy(found)
+    const payload = await this.#bytesOf(found, signal)
     signal.throwIfAborted()
     if (payload.byteLength !== layoutOf(want.ref).lengthOf(found.chunk)) {
       throw new RangeError(`the supply gave ${payload.byteLength} bytes as chunk ${found.chunk}`)
     }
-    await this.#send({ message: { kind: 'chunk', chunk: found.chunk, digest: found.digest }, payload })
+    const isSent = await this.#send({ kind: 'chunk', chunk: found.chunk, digest: found.digest }, payload)
+    if (isSent) this.#components.metrics.chunks.inc({ direction: 'sent' })
   }
 
-  async #send({ message, payload }: ChunkAnswer): Promise<void> {
+  /** Has a deadline, since an upload slot is held meanwhile and a disk may hang. */
+  async #bytesOf({ bytes }: SuppliedChunk, signal: AbortSignal): Promise<Uint8Array> {
+    if (typeof bytes !== 'function') return bytes
+    const { clock, limits } = this.#components
+    const makeError = () => new PeerStalledError('the disk took too long')
+    return await withDeadline({ clock, timeoutMs: limits.readTimeoutMs, signal, makeError }, (inner) =>
+      bytes({ signal: inner }),
+    )
+  }
+
+  /** Sends the answer with back-pressure, so that a requester that does not read gets no next one; false when that has cost the lane. */
+  async #send(message: ServerMessage, payload?: Uint8Array): Promise<boolean> {
     const { clock, limits, metrics } = this.#components
-    const timeoutMs = limits.sendGraceMs + (payload.byteLength / limits.minSendBytesPerSecond) * 1000
+    const timeoutMs = limits.sendGraceMs + ((payload?.byteLength ?? 0) / limits.minSendBytesPerSecond) * 1000
     const makeError = () => new PeerStalledError('the requester reads too slowly')
     this.#isSending = true
     try {
@@ -164,18 +171,18 @@ export class LaneServer implements InboundHandler {
     } catch (error) {
       if (error instanceof PeerStalledError) metrics.failed(error)
       this.#lane.abort(error instanceof Error ? error : new PeerClosedError('sending failed', error))
-      throw error
+      return false
     }
-    metrics.chunks.inc({ direction: 'sent' })
+    return true
   }
 
-  #replyBusy(busy: SupplyBusy): void {
+  async #replyBusy(busy: SupplyBusy): Promise<void> {
     this.#components.metrics.busy.inc({ direction: 'sent' })
-    this.#reply({ kind: 'busy', waitMs: busy.busyMs, alternates: busy.alternates })
+    await this.#reply({ kind: 'busy', waitMs: busy.busyMs, alternates: busy.alternates })
   }
 
-  #reply(message: SmallAnswer): void {
-    if (!this.#lane.isClosed) this.#lane.post(encodeMessage(message))
+  async #reply(message: SmallAnswer): Promise<void> {
+    if (!this.#lane.isClosed) await this.#send(message)
   }
 
   #alternates(ref: BlobRef) {

@@ -82,11 +82,13 @@ export class OriginAccessGate implements AccessGate {
   ): Promise<AccessOutcome> {
     if (this.#init.policyOf?.(origin.namespace) === 'open') return ALLOWED
     const caller = callerKey(authorization)
-    const ask = (signal: AbortSignal): Promise<AccessOutcome> => this.#ask(origin, subject, authorization, signal)
-    const key = subjectKey(caller, origin, subject)
     const ageMs = this.#passAgeMs(caller, origin, subject)
-    if (ageMs === undefined) return await this.#flights.run(key, options, ask)
-    if (ageMs > this.#ttlMs * RENEW_AT) this.#renew(key, ask)
+    if (ageMs === undefined) {
+      return await this.#flights.run(subjectKey(caller, origin, subject), options, (signal) =>
+        this.#ask(origin, subject, authorization, signal),
+      )
+    }
+    if (ageMs > this.#ttlMs * RENEW_AT) this.#renew(origin, subject, authorization)
     return ALLOWED
   }
 
@@ -123,12 +125,15 @@ export class OriginAccessGate implements AccessGate {
     return ageMs < limitMs ? ageMs : undefined
   }
 
-  #renew(key: string, ask: (signal: AbortSignal) => Promise<AccessOutcome>): void {
+  /** Learns in the background what the origin says; only its own word counts here, and silence changes nothing. */
+  #renew(origin: OriginRef, subject: AccessSubject, authorization: string | undefined): void {
+    const key = subjectKey(callerKey(authorization), origin, subject)
     if (this.#renewals.has(key) || this.#stopping.signal.aborted) return
-    const renewal = this.#flights.run(key, { signal: this.#stopping.signal }, ask).then(
-      () => void this.#renewals.delete(key),
-      () => void this.#renewals.delete(key),
-    )
+    const forget = (): void => void this.#renewals.delete(key)
+    const answer = this.#probe(origin, subject, authorization, this.#stopping.signal)
+    const renewal = answer
+      .then((outcome) => void (outcome && this.#learn(outcome, origin, subject, authorization)))
+      .then(forget, forget)
     this.#renewals.set(key, renewal)
   }
 
@@ -140,7 +145,11 @@ export class OriginAccessGate implements AccessGate {
   ): Promise<AccessOutcome> {
     const answer = this.#probe(origin, subject, authorization, signal)
     const isSlow = !(await settlesWithin(this.#components.clock, PATIENCE_MS, answer))
-    if (isSlow && (await this.#isVouchedFor(origin, subject, signal))) return this.#admit(ANYBODY, origin, subject)
+    if (isSlow && (await this.#isVouchedFor(origin, subject, signal))) {
+      // Nobody waits for the slow answer any more, but a no in it must still end the repository's standing.
+      this.#renew(origin, subject, authorization)
+      return this.#admit(ANYBODY, origin, subject)
+    }
     const outcome = await answer
     if (outcome !== undefined) return this.#learn(outcome, origin, subject, authorization)
     const isVouchedFor = !isSlow && (await this.#isVouchedFor(origin, subject, signal))

@@ -19,7 +19,7 @@ import { MAX_TARGET_LENGTH, parseRequestTarget, type RequestTarget } from './req
 import { errorReply, jsonReply, readOnlyReply } from './responses.ts'
 import { type Route, routeRequest } from './router.ts'
 import { TagsHandler } from './tags-handler.ts'
-import { unavailableReply } from './unavailable.ts'
+import { expiredReply, unavailableReply } from './unavailable.ts'
 
 export interface AnswererInit extends NamespaceResolverInit {
   readonly budgets?: Partial<BudgetPolicy> | undefined
@@ -114,7 +114,7 @@ export class Answerer {
       call: { authorization: incoming.header('authorization'), signal: budget.signal },
     }
     const reply = await this.#withinBudget(request, route)
-    return withNamespace(isStreamed(reply.body) ? this.#remembering(reply, request, route) : reply, route, request)
+    return withNamespace(isStreamed(reply.body) ? this.#remembering(reply, request, route) : reply, route)
   }
 
   async #withinBudget(request: MirrorRequest, route: PlacedRoute): Promise<Reply> {
@@ -129,7 +129,8 @@ export class Answerer {
       // A handler that decides after all has opened a body that nobody will read.
       handled.then(discard, () => {})
       this.#logFailure(error, request, route)
-      return unavailableReply(request, route.kind, route.kind === 'blob' && this.#accepted.has(route.digest))
+      const wasAccepted = route.kind === 'blob' && this.#accepted.has(route.digest)
+      return expiredReply(request, error) ?? unavailableReply(request, route.kind, wasAccepted)
     }
   }
 
@@ -218,9 +219,10 @@ function settledReply(method: string, route: Route): Reply {
 }
 
 /** Who asked with `ns` is told which namespace answered. */
-function withNamespace(reply: Reply, route: PlacedRoute, { query }: MirrorRequest): Reply {
-  const ns = query.get('ns')
-  return route.via === 'ns' && ns !== null ? { ...reply, headers: { ...reply.headers, 'oci-namespace': ns } } : reply
+function withNamespace(reply: Reply, route: PlacedRoute): Reply {
+  if (route.via !== 'ns') return reply
+  // Not as it was asked: what is folded away there need not be fit for a header.
+  return { ...reply, headers: { ...reply.headers, 'oci-namespace': route.origin.namespace } }
 }
 
 function discard({ body }: Reply): void {

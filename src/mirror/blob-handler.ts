@@ -55,8 +55,10 @@ export class BlobHandler {
 
   async #open({ call }: MirrorRequest, { digest, origin }: BlobRoute): Promise<BlobHandle | undefined> {
     const { blobs, history } = this.#components
-    // A size seen before saves the source from asking somebody for it.
-    const sizeBytes = history.originsOf(digest).find((seen) => seen.sizeBytes !== undefined)?.sizeBytes
+    // A size seen before saves the source from asking somebody for it; other repositories may have said a wrong one.
+    const sized = history.originsOf(digest).filter((seen) => seen.sizeBytes !== undefined)
+    const own = sized.find((seen) => seen.namespace === origin.namespace && seen.repository === origin.repository)
+    const { sizeBytes } = own ?? sized[0] ?? {}
     const { authorization, signal } = call
     return await blobs.open({ digest, sizeBytes, origins: [origin], authorization }, { signal })
   }

@@ -5,7 +5,7 @@ import type { Answer, Answerer } from './answerer.ts'
 import { type BodyWriterInit, writeBody } from './body-writer.ts'
 import type { ConnectionKeeper } from './connections.ts'
 import type { MirrorMetrics } from './metrics.ts'
-import { isStreamed, type StreamedBody } from './reply.ts'
+import { isStreamed, type Reply, type StreamedBody } from './reply.ts'
 
 export interface ExchangeInit {
   readonly body: BodyWriterInit
@@ -53,7 +53,7 @@ export class Exchange {
       return
     }
     if (options.isLast()) this.#response.shouldKeepAlive = false
-    this.#response.writeHead(reply.status, reply.headers as Record<string, string | string[]>)
+    this.#writeHead(reply)
     if (isStreamed(body)) await this.#stream(body, client)
     else await this.#end(body)
   }
@@ -62,6 +62,16 @@ export class Exchange {
   stop(): void {
     this.#ended.abort(new DOMException('the mirror stops', 'AbortError'))
     this.#components.connections.finish(this.#request.socket)
+  }
+
+  /** A registry's word that is no header value must not leave the blob behind it open. */
+  #writeHead({ status, headers, body }: Reply): void {
+    try {
+      this.#response.writeHead(status, headers as Record<string, string | string[]>)
+    } catch (error) {
+      if (isStreamed(body)) body.done({ end: 'source-failed', error })
+      throw error
+    }
   }
 
   async #stream(body: StreamedBody, client: Answer['client']): Promise<void> {

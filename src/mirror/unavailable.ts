@@ -1,3 +1,4 @@
+import { ShoalError } from '../core/index.ts'
 import type { OciErrorCode } from '../oci/index.ts'
 import { type ClientKind, failureStatus, isLazyProbe } from './client-class.ts'
 import type { MirrorRequest } from './mirror-request.ts'
@@ -35,6 +36,24 @@ export function unavailableReply(request: MirrorRequest, kind: PlacedRoute['kind
     UNKNOWN_CODE[kind],
     'cannot be served now',
   )
+}
+
+/** Causes of a failure looked through; the scheduler wraps what the origin said once. */
+const MAX_CAUSES = 4
+
+/**
+ * The origin's challenge in a failure, `undefined` when there is none or the client sent nothing that could have run out. A
+ * token that expires while its pass still counts is renewed by every client that sees a 401, and by none that sees a 503.
+ */
+export function expiredReply({ method, call }: MirrorRequest, failure: unknown): Reply | undefined {
+  if (call.authorization === undefined) return undefined
+  let error = failure
+  for (let depth = 0; depth < MAX_CAUSES && error instanceof ShoalError; depth++) {
+    const challenges = 'challenges' in error && Array.isArray(error.challenges) ? error.challenges : []
+    if (challenges.length > 0) return challengeReply(method, challenges)
+    error = error.cause
+  }
+  return undefined
 }
 
 function unavailableStatus(request: MirrorRequest, kind: PlacedRoute['kind'], wasAccepted: boolean): 404 | 503 {

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import type { AbortOptions } from '../core/index.ts'
-import type { Credentials } from './credentials.ts'
+import { type Credentials, parseSecretJson } from './credentials.ts'
 
 /** Helpers ask a cloud's API or a keyring; those that take longer hang on something. */
 const DEADLINE_MS = 10_000
@@ -26,7 +26,7 @@ export async function askCredentialHelper(
   if (!NAME.test(helper)) throw new Error(`credential helper name ${JSON.stringify(helper)} is not allowed`)
   const output = await run(`docker-credential-${helper}`, host, options)
   if (output === undefined) return undefined
-  const { Username: username, Secret: secret } = JSON.parse(output) as { Username?: unknown; Secret?: unknown }
+  const { Username: username, Secret: secret } = parseSecretJson(output) as { Username?: unknown; Secret?: unknown }
   if (typeof username !== 'string' || typeof secret !== 'string')
     throw new Error(`credential helper ${helper} gave no Username and Secret`)
   return username === IDENTITY_USER

@@ -16,6 +16,15 @@ export function basicAuthorization({
   return `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`
 }
 
+/** `JSON.parse` for text that may hold secrets: what it throws quotes nothing of the text. */
+export function parseSecretJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    throw new SyntaxError('not JSON')
+  }
+}
+
 /** Tells credentials apart in cache keys without keeping the secret in them. */
 export function credentialsKey(credentials: Credentials | undefined): string {
   return credentials === undefined ? '' : hash('sha256', JSON.stringify(credentials), 'base64url')

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { DOCKER_HUB, normalizeNamespace } from '../oci/index.ts'
-import type { Credentials } from './credentials.ts'
+import { type Credentials, parseSecretJson } from './credentials.ts'
 
 /** The host that stands for Docker Hub in docker's own files and for its helpers. */
 const HUB_SERVER = 'https://index.docker.io/v1/'
@@ -23,7 +23,7 @@ export type DockerConfig = z.infer<typeof ConfigFile>
 
 /** Parses a docker `config.json`; throws when it is not one. */
 export function parseDockerConfig(text: string): DockerConfig {
-  return ConfigFile.parse(JSON.parse(text))
+  return ConfigFile.parse(parseSecretJson(text))
 }
 
 /** The helper that is to be asked for `host` and the name it knows the host by, if there is one. */

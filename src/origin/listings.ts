@@ -12,6 +12,8 @@ export interface ListTagsOptions extends OriginCallOptions {
 
 export interface ReferrersOptions extends OriginCallOptions {
   readonly artifactType?: string | undefined
+  /** The Link header of a page, to get the one after it. */
+  readonly after?: string | undefined
 }
 
 /** A list as the origin sent it, to be passed on: JSON of at most 4 MiB, not looked into. */
@@ -37,14 +39,16 @@ export async function listTags(place: ListingPlace, options: ListTagsOptions): P
   return await readListing(place, `tags/list${queryOf({ n: n?.toString(), last })}`, 'application/json', options)
 }
 
-/** The referrers of a manifest; `undefined` when the origin does not know the API or the repository. */
+/** A page of the referrers of a manifest; `undefined` when there is none, or the origin does not know the API or the repository. */
 export async function listReferrers(
   place: ListingPlace,
   digest: Digest,
   options: ReferrersOptions,
 ): Promise<Listing | undefined> {
-  const { artifactType } = options
-  return await readListing(place, `referrers/${digest}${queryOf({ artifactType })}`, MediaType.ociIndex, options)
+  const { artifactType, after } = options
+  const query = after === undefined ? queryOf({ artifactType }) : nextQuery(after)
+  if (query === undefined) return undefined
+  return await readListing(place, `referrers/${digest}${query}`, MediaType.ociIndex, options)
 }
 
 async function readListing(
@@ -67,6 +71,12 @@ async function readListing(
       filtersApplied: answer.header('oci-filters-applied'),
     }
   })
+}
+
+/** The query of the next page. The rest of the link is not looked at, so that it leads nowhere else. */
+function nextQuery(link: string): string | undefined {
+  const [, target] = /<([^>]*)>\s*;\s*rel="?next\b/i.exec(link) ?? []
+  return target === undefined ? undefined : URL.parse(target, 'http://registry')?.search
 }
 
 function queryOf(fields: Readonly<Record<string, string | undefined>>): string {

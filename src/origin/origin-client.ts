@@ -82,7 +82,7 @@ export class OriginClient {
     return await listTags(this.#place(ref), options)
   }
 
-  /** The referrers of a manifest, as the origin sent them; `undefined` when it has no such API or does not know the repository. */
+  /** A page of the referrers of a manifest, as the origin sent it; `undefined` when it has none, no such API, or does not know the repository. */
   async referrers(ref: OriginRef, digest: Digest, options: ReferrersOptions): Promise<Listing | undefined> {
     return await listReferrers(this.#place(ref), digest, options)
   }

@@ -129,7 +129,8 @@ export function libp2pOptions(init: Libp2pOptionsInit): Libp2pOptions<NodeServic
       pingInterval: HEARTBEAT_INTERVAL_MS,
       pingTimeout: { minTimeout: HEARTBEAT_TIMEOUT_MS },
     },
-    peerStore: { maxAddressAge: maxAgeMs, maxPeerAge: maxAgeMs },
+    // An address counts from when it was first heard, however often it is confirmed: any age would make live peers unreachable.
+    peerStore: { maxAddressAge: Number.POSITIVE_INFINITY, maxPeerAge: maxAgeMs },
     services: {
       identify: identify(),
       ping: ping({ maxInboundStreams: MAX_PING_STREAMS, maxOutboundStreams: MAX_PING_STREAMS }),

@@ -125,9 +125,7 @@ export class Download {
   }
 
   async close(): Promise<void> {
-    this.#waiters.failAll(
-      new ShoalError('download closed', { code: 'DOWNLOAD_CLOSED', blame: 'local', retryable: true }),
-    )
+    this.#waiters.failAll(closedError())
     await Promise.all([this.#tasks.close(), this.#fetcher.close(), this.swarm.close()])
     this.blob.release()
   }
@@ -167,7 +165,9 @@ export class Download {
 
   /** A client that came later may have a right that is still good when the first one's has expired. */
   renewAccess(access: OriginAccess): void {
-    if (access.authorization !== undefined || this.#access.origins.length === 0) this.#access = access
+    if (access.authorization === undefined && this.#access.origins.length > 0) return
+    if (access.authorization !== this.#access.authorization) this.#originRest.renewed()
+    this.#access = access
   }
 
   /** Adds a reader's demand. */
@@ -190,6 +190,10 @@ export class Download {
   /** Resolves once `chunk` can be read from the blob; rejects when no source is left. */
   async held(chunk: number, demand: Demand, options: AbortOptions): Promise<void> {
     while (!this.blob.has(chunk)) {
+      if (this.#tasks.signal.aborted) throw closedError()
+      // A blob that was whole when it was opened has lost this chunk to its disk.
+      this.swarm.start()
+      this.#tick()
       demand.waits(this.#components.clock.now())
       this.#replan()
       await this.#waiters.wait(chunk, options)
@@ -249,7 +253,7 @@ export class Download {
     const { clock, budget, random } = this.#components
     const nowMs = clock.now()
     const inFlight = this.#fetcher.inFlight
-    const affordable = Math.floor(budget.freeBytes / Math.max(1, this.blob.layout.lengthOf(0)))
+    const affordable = Math.floor(budget.freeBytes / Math.max(1, this.#ingest.chunkBytes))
     return {
       nowMs,
       layout: this.blob.layout,
@@ -415,4 +419,8 @@ export class Download {
     if (nowMs - this.#lastProgressMs < this.#init.settings.readerGiveUpMs || this.#waiters.isEmpty) return
     this.#waiters.failAll(new SourcesExhaustedError(`nothing arrived for ${this.ref.digest}`, this.#originRest.error))
   }
+}
+
+function closedError(): ShoalError {
+  return new ShoalError('download closed', { code: 'DOWNLOAD_CLOSED', blame: 'local', retryable: true })
 }

@@ -146,8 +146,11 @@ export class Fetcher {
 
   /** Reads chunks [start, start + count) from the origin in one go, as far as they stay wanted. */
   readOrigin(start: number, count: number): void {
-    const { board, clock } = this.#components
+    const { board, budget, clock } = this.#components
     const controller = new AbortController()
+    // It puts one chunk together at a time.
+    const reservedBytes = this.#init.layout.lengthOf(start)
+    budget.take(reservedBytes)
     const attempts = Array.from({ length: count }, (_, i) => board.begin(start + i, ORIGIN, clock.now(), controller))
     this.#originReads.add(controller)
     this.#tasks.run(async (closing) => {
@@ -157,6 +160,7 @@ export class Fetcher {
         if (!isAbort(error)) this.#listener.originFailed(error)
       } finally {
         for (const attempt of attempts) board.end(attempt)
+        budget.give(reservedBytes)
         this.#originReads.delete(controller)
         this.#listener.ended()
       }
@@ -234,7 +238,7 @@ export class Fetcher {
   }
 
   #failed(peer: PeerState, chunk: number | 'any', error: unknown): void {
-    if (isAbort(error)) return
+    if (isAbort(error)) return this.#abandoned(peer)
     if (error instanceof ShoalError && error.blame === 'origin') return this.#listener.originFailed(error)
     const nowMs = this.#components.clock.now()
     if (error instanceof PeerBusyError) {
@@ -252,6 +256,13 @@ export class Fetcher {
       peer.restUntilMs = nowMs + FAILURE_REST_MS
     }
     this.#listener.peerFailed(peer, error)
+  }
+
+  /** A tracker that said nothing until its reader left has stalled, or the next reader would wait for it as long again. */
+  #abandoned(peer: PeerState): void {
+    const nowMs = this.#components.clock.now()
+    const isSilent = nowMs - peer.lastHeardMs > this.#init.settings.trackerSilenceMs
+    if (peer.role === 'tracker' && isSilent && peer.restUntilMs <= nowMs) peer.stalled(nowMs)
   }
 
   /** Those who were told the same wait come back at different times, or they would find it busy once more. */

@@ -37,8 +37,14 @@ export class Ingest {
 
   /** Bytes held, near enough for a progress bar: the last chunk counts as a full one until all are there. */
   get heldBytes(): number {
-    const { heldCount, layout, ref } = this.#blob
-    return Math.min(ref.sizeBytes, heldCount * (layout.chunkCount > 0 ? layout.lengthOf(0) : 0))
+    const { heldCount, ref } = this.#blob
+    return Math.min(ref.sizeBytes, heldCount * this.chunkBytes)
+  }
+
+  /** Bytes of a full chunk; 0 for an empty blob, which has no chunks. */
+  get chunkBytes(): number {
+    const { layout } = this.#blob
+    return layout.chunkCount > 0 ? layout.lengthOf(0) : 0
   }
 
   /** Held, or verified and on its way to be. */
@@ -67,9 +73,16 @@ export class Ingest {
     return true
   }
 
-  /** Takes the chunk over from another blob of the store; false when none has it. */
+  /** Takes the chunk over from another blob of the store; false when none has it, or the disk does not let us. */
   async adopt(chunk: number, digest: Uint8Array): Promise<boolean> {
-    return !this.#blob.has(chunk) && (await this.#blob.adopt(chunk, digest))
+    if (this.#blob.has(chunk)) return false
+    try {
+      return await this.#blob.adopt(chunk, digest)
+    } catch (error) {
+      if (isAbort(error)) throw error
+      this.#logger.warn({ err: error, digest: this.ref.digest }, 'chunk not taken over, fetching it')
+      return false
+    }
   }
 
   async #writeOrOverflow(chunk: number, bytes: Uint8Array, digest: Uint8Array): Promise<void> {
@@ -78,7 +91,7 @@ export class Ingest {
     } catch (error) {
       if (isAbort(error)) throw error
       this.#logger.warn({ err: error, digest: this.ref.digest }, 'chunk not stored, passing it through')
-      this.#blob = new OverflowBlob(this.ref, this.#blob.layout, this.#blob)
+      if (!this.isOverflowing) this.#blob = new OverflowBlob(this.ref, this.#blob.layout, this.#blob)
       await this.#blob.write(chunk, bytes, digest)
     }
   }

@@ -1,3 +1,5 @@
+import { ShoalError } from '../core/index.ts'
+
 /** Rest after the origin failed, doubled at each failure in a row up to the cap. */
 const REST_MS = 1_000
 const REST_CAP_MS = 30_000
@@ -21,6 +23,14 @@ export class OriginRest {
 
   delivered(): void {
     this.#failures = 0
+  }
+
+  /** Somebody else's credentials are to be tried: that the ones before were refused says nothing about them. */
+  renewed(): void {
+    if (!(this.#error instanceof ShoalError) || this.#error.blame !== 'caller') return
+    this.#error = undefined
+    this.#failures = 0
+    this.#untilMs = 0
   }
 
   isOver(nowMs: number): boolean {

@@ -74,9 +74,10 @@ export class PeerState {
     return !this.#held.includes(0)
   }
 
-  /** A request to it begins. */
+  /** A request to it begins. That one that has just stalled is tried again is no sign of life. */
   begins(nowMs: number): void {
-    if (this.inFlight++ === 0) this.lastHeardMs = nowMs
+    const isTriedAgain = this.stalls > 0 && nowMs - this.restUntilMs < FIRST_STALL_REST_MS
+    if (this.inFlight++ === 0 && !isTriedAgain) this.lastHeardMs = nowMs
   }
 
   /** It delivered nothing in time: left alone for a second, then two, and so on. */

@@ -1,5 +1,6 @@
 import { type AbortOptions, type BlobRef, type Digest, isAbort, ShoalError } from '../core/index.ts'
 import type { Logger } from '../telemetry/index.ts'
+import { abortable } from '../util/index.ts'
 import { BlobHandle } from './blob-handle.ts'
 import { Download } from './download.ts'
 import type { DownloadComponents } from './download-components.ts'
@@ -79,6 +80,20 @@ export class Scheduler {
     if (this.#tasks.signal.aborted) {
       throw new ShoalError('the scheduler is stopping', { code: 'STOPPING', blame: 'local', retryable: true })
     }
+    const joining = this.#join(ref, access)
+    try {
+      return await abortable(joining, options.signal)
+    } catch (error) {
+      // Whoever left before the store opened the blob leaves no use of it behind.
+      joining.then(
+        (handle) => handle.close(),
+        () => undefined,
+      )
+      throw error
+    }
+  }
+
+  async #join(ref: BlobRef, access: OriginAccess): Promise<BlobHandle> {
     const entry = this.#entries.get(ref.digest) ?? (await this.#opened(ref, access))
     entry.download.renewAccess(access)
     entry.handles++
@@ -173,7 +188,8 @@ export class Scheduler {
 
   #chunkHeld(ref: BlobRef, chunk: number, digest: Uint8Array, source: ByteSource, sizeBytes: number): void {
     this.ledger.add(source, sizeBytes)
-    this.#components.router.provide(ref.digest)
+    // What passes through memory cannot be given to anyone, and leaves no store that would take the word back.
+    if (!(this.find(ref.digest)?.blob instanceof OverflowBlob)) this.#components.router.provide(ref.digest)
     for (const listener of this.#listeners) listener.chunkHeld?.(ref, chunk, digest, source, sizeBytes)
   }
 

@@ -58,8 +58,9 @@ export class Swarm {
   readonly #connecting = new Set<string>()
   readonly #refused = new Set<string>()
   readonly #trackerIds: ReadonlySet<string>
-  readonly #startedMs: number
+  #startedMs: number
   #tracker: PeerState | undefined
+  #isStarted = false
   #isSeekingTracker = false
   #isWalking = false
 
@@ -71,7 +72,11 @@ export class Swarm {
     this.#trackerIds = new Set(components.network.trackers().map((tracker) => tracker.id))
   }
 
+  /** Begins to look for peers; does nothing the second time. */
   start(): void {
+    if (this.#isStarted) return
+    this.#isStarted = true
+    this.#startedMs = this.#components.clock.now()
     this.#seekTracker()
     if (this.#trackerIds.size === 0) this.#askNeighbours()
     this.walk()
@@ -106,7 +111,9 @@ export class Swarm {
   duty(nowMs: number): PeerState | undefined {
     const tracker = this.#tracker
     if (tracker === undefined || tracker.cannotSeed) return undefined
-    const isSilent = tracker.inFlight > 0 && nowMs - tracker.lastHeardMs > this.#init.settings.trackerSilenceMs
+    // It owes an answer, or is left alone for having owed one too long.
+    const isAwaited = tracker.inFlight > 0 || (tracker.stalls > 0 && tracker.restUntilMs > nowMs)
+    const isSilent = isAwaited && nowMs - tracker.lastHeardMs > this.#init.settings.trackerSilenceMs
     return isSilent ? undefined : tracker
   }
 

@@ -1,5 +1,6 @@
 import { type AbortOptions, isAbort } from '../core/index.ts'
 import type { Logger } from '../telemetry/index.ts'
+import { abortable } from '../util/index.ts'
 import type { StoredBlob } from './ports.ts'
 import type { TaskGroup } from './task-group.ts'
 
@@ -30,14 +31,11 @@ export class WholeCheck {
 
   /** Resolves when the check that may be under way has ended. */
   async ended({ signal }: AbortOptions): Promise<void> {
-    while (this.#running !== undefined) {
-      signal?.throwIfAborted()
-      await this.#running
-    }
+    while (this.#running !== undefined) await abortable(this.#running, signal)
   }
 
   begin(blob: StoredBlob, outcome: WholeCheckOutcome): void {
-    if (this.#running !== undefined) return
+    if (this.#running !== undefined || this.#tasks.signal.aborted) return
     const { promise, resolve } = Promise.withResolvers<void>()
     this.#running = promise
     this.#tasks.run(async (signal) => {

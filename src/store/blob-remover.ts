@@ -14,7 +14,7 @@ export interface BlobRemoverComponents {
   readonly dropper: ChunkDropper
   readonly files: FileSystem
   readonly logger: Logger
-  /** Told of each blob that is gone. */
+  /** Told of each blob that is gone, also when it was found wrong and begins again. */
   readonly onRemoved?: ((digest: Digest) => void) | undefined
 }
 
@@ -56,6 +56,7 @@ export class BlobRemover {
       await this.#removeFiles(blob.paths)
       blob.files = fresh
       await this.#components.dropper.forget(lost)
+      this.#components.onRemoved?.(blob.ref.digest)
     } finally {
       blob.isLeaving = false
     }

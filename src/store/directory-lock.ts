@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
-import { StoreLockedError } from './errors.ts'
+import { StoreFailedError, StoreLockedError } from './errors.ts'
 import type { StorePaths } from './paths.ts'
 
 /** SQLITE_BUSY: somebody else has the file locked. */
@@ -14,21 +14,30 @@ const SQLITE_BUSY = 5
 export class DirectoryLock {
   readonly #database: DatabaseSync
 
-  /** Throws a StoreLockedError when another process, or another store in this one, holds it. */
+  /** Throws a StoreLockedError when another process, or another store in this one, holds it; a StoreFailedError when its file is of no use. */
   constructor(dir: string, paths: StorePaths) {
-    this.#database = new DatabaseSync(paths.lock, { timeout: 0 })
     try {
-      this.#database.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE')
+      this.#database = lockedDatabase(paths.lock)
     } catch (error) {
-      this.#database.close()
       if (isBusy(error)) throw new StoreLockedError(dir, ownerOf(paths), error)
-      throw error
+      throw new StoreFailedError(`${paths.lock} cannot be locked: ${String(error)}`, error)
     }
     leaveName(paths)
   }
 
   release(): void {
     this.#database.close()
+  }
+}
+
+function lockedDatabase(path: string): DatabaseSync {
+  const database = new DatabaseSync(path, { timeout: 0 })
+  try {
+    database.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE')
+    return database
+  } catch (error) {
+    database.close()
+    throw error
   }
 }
 

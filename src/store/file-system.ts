@@ -15,7 +15,7 @@ export interface FileSystem {
   remove(path: string): Promise<void>
   /** Makes the directory and its parents; one that exists is fine. */
   makeDirectory(path: string): Promise<void>
-  /** Names in the directory; none when it does not exist. */
+  /** Names in the directory; none when it does not exist or is no directory. */
   list(path: string): Promise<readonly string[]>
   /** Makes names created, renamed and removed in the directory survive a loss of power. */
   syncDirectory(path: string): Promise<void>

@@ -18,7 +18,13 @@ export const nodeFileSystem: FileSystem = {
     await mkdir(path, { recursive: true })
   },
   async list(path) {
-    return (await orUndefined(readdir(path))) ?? []
+    try {
+      return await readdir(path)
+    } catch (error) {
+      const code = systemCode(error)
+      if (code === 'ENOENT' || code === 'ENOTDIR') return []
+      throw error
+    }
   },
   async syncDirectory(path) {
     const handle = await open(path, 'r')

@@ -11,6 +11,7 @@ export class Publication {
   readonly ref: BlobRef
   readonly #followers = new Map<Publisher, PeerRef>()
   #blob: StoredBlob | undefined
+  #isClosed = false
 
   constructor(ref: BlobRef) {
     this.ref = ref
@@ -35,7 +36,7 @@ export class Publication {
 
   /** Serves from `blob` from now on and tells everybody what it holds; the publication owns the pin. */
   serveFrom(blob: StoredBlob): void {
-    if (this.#blob !== undefined) {
+    if (this.#blob !== undefined || this.#isClosed) {
       blob.release()
       return
     }
@@ -48,6 +49,7 @@ export class Publication {
   }
 
   close(): void {
+    this.#isClosed = true
     for (const publisher of this.#followers.keys()) publisher.gone()
     this.#followers.clear()
     this.#blob?.release()

@@ -43,7 +43,7 @@ export class TrackerSeeder implements Seeder {
     this.#unlisten = components.scheduler.listen({
       chunkHeld: (ref) => {
         const entry = this.#entries.get(ref.digest)
-        if (entry !== undefined) this.#tasks.run(async () => (await entry.seeding).chunkHeld())
+        if (entry !== undefined) this.#tasks.run(async () => (await opened(entry))?.chunkHeld())
       },
     })
   }
@@ -90,7 +90,10 @@ export class TrackerSeeder implements Seeder {
   #begin(ref: BlobRef): Entry {
     const entry: Entry = { seeding: this.#open(ref), idleTimer: undefined }
     this.#entries.set(ref.digest, entry)
-    entry.seeding.catch(() => this.#entries.delete(ref.digest))
+    entry.seeding.catch(() => {
+      entry.idleTimer?.clear()
+      if (this.#entries.get(ref.digest) === entry) this.#entries.delete(ref.digest)
+    })
     return entry
   }
 
@@ -121,9 +124,14 @@ export class TrackerSeeder implements Seeder {
     entry.idleTimer?.clear()
     entry.idleTimer = this.#components.clock.after(IDLE_MS, () => {
       this.#entries.delete(digest)
-      this.#tasks.run(async () => await (await entry.seeding).close())
+      this.#tasks.run(async () => await (await opened(entry))?.close())
     })
   }
+}
+
+/** The seeding once there is one; those who asked for it hear why there is none. */
+async function opened({ seeding }: Entry): Promise<Seeding | undefined> {
+  return await seeding.catch(() => undefined)
 }
 
 /** Both lists without repetition: what came last first, but places with a right to read before those without. */

@@ -90,6 +90,23 @@ describe('peer cache', () => {
     )
   })
 
+  it('does not prefer a peer for ever that was seen while the clock was ahead', async () => {
+    await using folder = await tempFolder('peers')
+    const file = join(folder.path, 'peers.json')
+    const ahead = new VirtualClock()
+    await ahead.advance(400 * DAY_MS)
+    const [early = '', recent = ''] = await peerIds(2)
+    const before = cacheOf(file, ahead)
+    before.remember({ id: early, addresses: [ADDRESS] })
+    await before.save()
+    const clock = new VirtualClock()
+    const cache = cacheOf(file, clock)
+    await cache.load()
+    await clock.advance(1)
+    cache.remember({ id: recent, addresses: [ADDRESS] })
+    assert.equal(cache.pick(1, () => true)[0]?.id, recent)
+  })
+
   it('does not fail where it cannot write', async () => {
     await using folder = await tempFolder('peers')
     const blocked = join(folder.path, 'file')

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { ServerResponse } from 'node:http'
 import { connect } from 'node:net'
 import { describe, test } from 'node:test'
 import { digestOf } from '../../../src/core/index.ts'
@@ -9,6 +10,32 @@ import { testScope } from '../../support/scope.ts'
 
 const MIB = 1024 * 1024
 const CONTAINERD = { 'User-Agent': 'containerd/1.6.20' }
+
+describe('a namespace in letters that fold to the right ones', () => {
+  test('is answered in plain ones, and no blob stays open', async (t) => {
+    const mirror = testScope(t).use(await startTestMirror())
+    const digest = mirror.blobs.add(patternBytes(0, 1000))
+    // U+212A, the Kelvin sign, is a `k` in lower case.
+    const line = `GET /v2/lib/app/blobs/${digest}?ns=doc%E2%84%AAer.io`
+    const answer = await rawExchange(mirror.port, requestText(line, CONTAINERD))
+    assert.equal(answer.status, 200)
+    assert.match(answer.head, /OCI-Namespace: docker\.io/i)
+    assert.equal(mirror.blobs.openHandles, 0)
+  })
+})
+
+describe('an answer whose headers cannot be written', () => {
+  test('closes the blob it was to carry', async (t) => {
+    const mirror = testScope(t).use(await startTestMirror())
+    const digest = mirror.blobs.add(patternBytes(0, 1000))
+    t.mock.method(ServerResponse.prototype, 'writeHead', () => {
+      throw new TypeError('not a header')
+    })
+    const answer = await rawExchange(mirror.port, requestText(`GET /v2/lib/app/blobs/${digest}`, CONTAINERD))
+    assert.equal(answer.ending, 'FIN')
+    assert.equal(mirror.blobs.openHandles, 0)
+  })
+})
 
 describe('a body whose sources fail', () => {
   test('ends with a FIN after every verified byte, and containerd is sent to the origin for half a minute', async (t) => {

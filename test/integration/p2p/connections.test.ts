@@ -146,6 +146,21 @@ describe('a node', () => {
     await assert.rejects(dial, { name: 'AbortError' })
   })
 
+  it('knows where a peer is for as long as it is connected, and reaches it again after that', async (test) => {
+    const recordLife = { validityMs: 100, thresholdMs: 50, intervalMs: 1_000 }
+    const swarm = await startP2pSwarm(2, { shape: 'apart', recordLife })
+    testScope(test).use(swarm)
+    const [a, b] = swarm.nodes as [P2pNode, P2pNode]
+    await a.connect(refOf(b))
+    await eventually(async () => (await b.addressesOf(a.peerId)).length > 0)
+    await new Promise((resolve) => setTimeout(resolve, 400))
+    assert.equal((await b.addressesOf(a.peerId)).length, 1)
+    a.disconnect(b.peerId)
+    await eventually(() => !b.isConnected(a.peerId))
+    await b.connect({ id: a.peerId, addresses: [] })
+    assert.equal(b.isConnected(a.peerId), true)
+  })
+
   it('says which address it cannot listen on', async (test) => {
     const scope = testScope(test)
     const first = scope.adopt(await startP2pNode(), (started) => started.stop())

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { ChunkMapError, gridCutter, signChunkMap } from '../../../src/chunking/index.ts'
@@ -100,6 +100,18 @@ test('drops every chunk and the files when the whole is not what its digest says
   assert.deepEqual(Buffer.from(await open.read(128, 5)), blobA.bytes.subarray(128, 133))
   open.release()
   await store.close()
+})
+
+test('says that a blob is gone when the whole of it was found wrong', async (t) => {
+  const removed: Digest[] = []
+  const store = await openStore({ dir: await storeFolder(t), onRemoved: (digest) => removed.push(digest) })
+  t.after(() => store.close())
+  const wrong = { ...blobA, ref: { ...blobA.ref, digest: digestOf(Buffer.from('other')) } }
+  const open = await store.open(wrong.ref)
+  await fill(open, wrong)
+  assert.equal(await open.verifyWhole(), false)
+  open.release()
+  assert.deepEqual(removed, [wrong.ref.digest])
 })
 
 test('keeps the chunk map with the blob, and drops one that is damaged or of another blob', async (t) => {
@@ -390,6 +402,30 @@ test('a second store in the same directory is refused and told whose it is', asy
   await assert.rejects(openStore({ dir }), (error) => error instanceof StoreLockedError && error.pid === process.pid)
   await store.close()
   await (await openStore({ dir })).close()
+})
+
+test('a file where a folder belongs does not keep the store from opening', async (t) => {
+  const dir = await storeFolder(t)
+  const store = await openStore({ dir })
+  await storeWhole(store, blobA)
+  await store.close()
+  for (const folder of ['blobs', 'documents']) {
+    await mkdir(join(dir, 'v1', folder), { recursive: true })
+    await writeFile(join(dir, 'v1', folder, 'foreign'), '')
+  }
+  const again = await openStore({ dir })
+  assert.equal(again.find(blobA.ref.digest)?.isComplete, true)
+  await again.close()
+})
+
+test('a lock that cannot be taken is named', async (t) => {
+  const dir = await storeFolder(t)
+  await writeFile(join(dir, 'lock.db'), 'no database'.repeat(100))
+  await assert.rejects(openStore({ dir }), (error: Error) => {
+    assert.ok(error instanceof StoreFailedError)
+    assert.ok(error.message.includes(join(dir, 'lock.db')))
+    return true
+  })
 })
 
 test('a blob is not opened with another size than it is known to have', async (t) => {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { digestOf } from '../../../src/core/index.ts'
 import { catalogLab, FakeDocumentPeers, manifestOf, REPOSITORY } from '../../support/catalog-fakes.ts'
 
 const manifest = manifestOf('app')
@@ -41,6 +42,32 @@ describe('a manifest', () => {
     await assert.rejects(catalog.manifest([REPOSITORY], manifest.digest, {}), { code: 'UNREACHABLE' })
     store.noteHistory(manifest.digest, REPOSITORY)
     assert.deepEqual((await catalog.manifest([REPOSITORY], manifest.digest, {}))?.bytes, manifest.bytes)
+  })
+
+  it('says nothing about layers it takes from elsewhere: registries let it name any digest there', async () => {
+    const { catalog, origin } = catalogLab()
+    const secret = digestOf(Buffer.from('a layer of another repository'))
+    const size = 7
+    const foreign = ['application/vnd.docker.image.rootfs.foreign.diff.tar.gzip'].map((mediaType) => ({
+      mediaType,
+      digest: secret,
+      size,
+      urls: ['https://elsewhere.test/layer'],
+    }))
+    const bytes = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType: manifest.mediaType, layers: foreign }))
+    const document = { digest: digestOf(bytes), mediaType: manifest.mediaType, bytes }
+    origin.tags.set('v1', document)
+    await catalog.manifest([REPOSITORY], document.digest, {})
+    assert.deepEqual(catalog.originsOf(secret), [])
+  })
+
+  it('that an agent gives under a wrong media type keeps its own', async () => {
+    const peers = new FakeDocumentPeers([], ['agent'])
+    peers.replies.set('agent', { kind: 'manifest', document: { ...manifest, mediaType: 'text/html\r\nx: y' } })
+    const { catalog, store, origin } = catalogLab(peers)
+    origin.isDown = true
+    store.noteHistory(manifest.digest, REPOSITORY)
+    assert.equal((await catalog.manifest([REPOSITORY], manifest.digest, {}))?.mediaType, manifest.mediaType)
   })
 
   it('that cannot be stored is still served', async () => {

@@ -71,6 +71,15 @@ describe('a tag', () => {
     assert.equal((await catalog.resolveTag(REPOSITORY, 'v1', {}))?.digest, newer.digest)
   })
 
+  it('that agents agree on has the type and size they agree on', async () => {
+    const peers = new FakeDocumentPeers([], ['honest', 'liar', 'honest too'])
+    const lie = { ...tagReply(manifest), descriptor: { ...descriptorOf(manifest), mediaType: 'text/html' } }
+    peers.replies.set('honest', tagReply(manifest)).set('liar', lie).set('honest too', tagReply(manifest))
+    const { catalog, origin } = catalogLab(peers)
+    origin.isDown = true
+    assert.deepEqual(await catalog.resolveTag(REPOSITORY, 'v1', {}), descriptorOf(manifest))
+  })
+
   it('is served as last seen while the origin is down, up to the limit', async () => {
     const { catalog, clock, origin } = catalogLab()
     origin.tags.set('v1', manifest)

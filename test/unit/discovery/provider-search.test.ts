@@ -123,6 +123,32 @@ describe('provider search', () => {
     assert.equal(clock.pendingCount, 0)
   })
 
+  it('walks anew for who comes after the last reader has left early', async () => {
+    const { search, node, walk } = setUp()
+    const controller = new AbortController()
+    const left = gather(search.find(layer, { signal: controller.signal }))
+    await settle()
+    controller.abort()
+    await assert.rejects(left.done, { name: 'AbortError' })
+    const after = gather(search.find(layer))
+    await settle()
+    assert.equal(node.providers.walks.length, 2)
+    walk(1).find('a')
+    walk(1).end()
+    await after.done
+    assert.deepEqual(after.ids, ['a'])
+  })
+
+  it('leaves no signal of a walk behind that could still fire', async () => {
+    const { search, walk } = setUp()
+    const found = gather(search.find(layer))
+    await settle()
+    walk(0).end()
+    await found.done
+    await settle()
+    assert.ok(walk(0).signal?.aborted)
+  })
+
   it('throws the reason to the reader whose signal fires, and goes on for the others', async () => {
     const { search, walk } = setUp()
     const controller = new AbortController()

@@ -200,6 +200,25 @@ test('a map that is none breaks the protocol', async () => {
   assert.ok(pair.closings[0] instanceof PeerProtocolError)
 })
 
+test('a map that cannot be read is answered as none', async () => {
+  const { following, pair } = await followed()
+  pair.supply.map = () => Promise.reject(new Error('disk')) as never
+  const request = watch(following.requestMap({}))
+  await turns()
+  assert.equal(request.isSettled, true)
+  assert.equal(request.error, undefined)
+})
+
+test('stopping does not wait for a map that is being read', async () => {
+  const { following, pair } = await followed()
+  pair.supply.map = () => new Promise(() => undefined) as never
+  watch(following.requestMap({}))
+  await turns()
+  const stopping = watch(pair.inbound.stop())
+  await turns()
+  assert.equal(stopping.isSettled, true)
+})
+
 test('a map request has a deadline, and its late answer does no harm', async () => {
   const { following, pair, link } = await followed()
   const late = Promise.withResolvers<undefined>()

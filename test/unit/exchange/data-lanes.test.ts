@@ -340,3 +340,35 @@ test('leaves no timers behind when everything has ended', async () => {
   await clock.advance(pair.limits.helloTimeoutMs)
   assert.equal(clock.pendingCount, 0)
 })
+
+test('a requester that goes on asking and reads no answers costs a bounded amount and loses its lane', async () => {
+  const pair = new ExchangePair({ capacityBytes: 1024 })
+  await pair.link()
+  pair.supply.onRead = async () => 'lacks'
+  const { Lane } = await import('../../../src/exchange/lane.ts')
+  const { encodeMessage } = await import('../../../src/exchange/message-encoder.ts')
+  const channel = pair.channel()
+  const lane = new Lane(channel)
+  lane.listen({ onHeader: () => undefined, onFrame() {}, onClosed() {} })
+  channel.hold(true)
+  for (let sent = 0; sent < 500 && pair.breaches.length === 0; sent++) {
+    lane.post(encodeMessage({ kind: 'want', ref: pair.supply.blob.ref, chunk: 0, urgency: 'now' }))
+    await turns()
+  }
+  assert.ok(channel.waitingBytes <= 2048, `${channel.waitingBytes} bytes wait for the requester`)
+  await pair.clock.advance(pair.limits.sendGraceMs)
+  await turns()
+  assert.equal(pair.far[1]?.isEnded, true)
+})
+
+test('a disk that does not answer gives its upload slot back', async () => {
+  const { following: blob, supply, pair, clock } = await following()
+  supply.onRead = async (chunk) => ({ ...supply.chunk(Number(chunk)), bytes: forever })
+  const request = watch(blob.request(0, {}))
+  await turns()
+  assert.equal(pair.slots.inUse, 1)
+  await clock.advance(pair.limits.readTimeoutMs)
+  await turns()
+  assert.equal(pair.slots.inUse, 0)
+  assert.equal(request.isSettled, true)
+})

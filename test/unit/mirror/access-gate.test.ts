@@ -152,6 +152,21 @@ describe('a public repository', () => {
     assert.equal(await asked, 'allowed')
   })
 
+  test('loses that standing also when the origin says so too late for who asked', async () => {
+    const { gate, state, clock, anonymous, ask } = gateOver()
+    anonymous.set('team/app', clock.wallTime() - 600_000)
+    state.answer = async () => await new Promise((resolve) => void clock.after(3_000, () => resolve(CHALLENGE)))
+    const asked = ask()
+    await clock.advance(1_000)
+    assert.equal(await asked, 'allowed')
+    await clock.advance(5_000)
+    assert.equal(anonymous.size, 0)
+    const again = ask()
+    await clock.advance(3_000)
+    assert.equal(await again, 'challenge')
+    await gate.stop()
+  })
+
   test('loses that standing when the origin refuses it to a stranger', async () => {
     const { state, clock, anonymous, ask } = gateOver()
     state.answer = async () => PUBLIC

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { digestOf } from '../../../src/core/index.ts'
+import { digestOf, ShoalError } from '../../../src/core/index.ts'
 import {
   Answerer,
   type AnswererComponents,
@@ -78,6 +78,40 @@ describe('a blob that cannot be had now', () => {
   test('is 404 when nobody has it and nobody depends on it', async () => {
     const { ask } = answererOver()
     for (const client of [CONTAINERD, STARGZ, SKOPEO]) assert.equal((await ask(BLOB_URL, client)).status, 404)
+  })
+})
+
+describe('credentials that ran out since the origin last accepted them', () => {
+  class UnauthorizedError extends ShoalError {
+    readonly challenges = ['Bearer realm="https://auth.test/token"']
+
+    constructor() {
+      super('origin asks for other credentials', { code: 'ORIGIN_UNAUTHORIZED', blame: 'caller', retryable: false })
+    }
+  }
+
+  test('are asked for anew with the challenge of the origin, whatever was to be read with them', async () => {
+    const { blobs, documents, ask } = answererOver()
+    // The scheduler says that no source is left, and why.
+    const init = {
+      code: 'SOURCES_EXHAUSTED',
+      blame: 'origin',
+      retryable: true,
+      cause: new UnauthorizedError(),
+    } as const
+    blobs.openError = new ShoalError('no source left', init)
+    documents.error = new UnauthorizedError()
+    for (const url of [BLOB_URL, '/v2/lib/app/manifests/v1', '/v2/lib/app/tags/list']) {
+      const reply = await ask(url, { ...STARGZ, authorization: 'Bearer old' })
+      assert.deepEqual([url, reply.status], [url, 401])
+      assert.deepEqual(reply.headers['www-authenticate'], new UnauthorizedError().challenges)
+    }
+  })
+
+  test("are not asked for when the client sent none: those the origin refused are the agent's own", async () => {
+    const { blobs, ask } = answererOver()
+    blobs.openError = new UnauthorizedError()
+    assert.equal((await ask(BLOB_URL, CONTAINERD)).status, 404)
   })
 })
 
@@ -161,6 +195,17 @@ describe('the wait for the first byte', () => {
 })
 
 describe('what is asked of the ports', () => {
+  test('has the size that the repository itself names: another may name any', async () => {
+    const { blobs, history, ask } = answererOver()
+    history.note(
+      DIGEST,
+      { namespace: 'registry.test', repository: 'other/app', sizeBytes: 1 },
+      { namespace: 'registry.test', repository: 'lib/app', sizeBytes: 1000 },
+    )
+    await ask(BLOB_URL)
+    assert.equal(blobs.requests[0]?.sizeBytes, 1000)
+  })
+
   test('names the origin, the demand, the size seen before, and passes the credentials on', async () => {
     const { blobs, history, gate, ask } = answererOver()
     blobs.blobs.set(DIGEST, { sizeBytes: 1000 })

@@ -79,4 +79,11 @@ suite('a docker config file', () => {
       assert.throws(() => parseDockerConfig(text), text)
     assert.deepEqual(parseDockerConfig('{}').auths, {})
   })
+
+  test('that is not JSON is refused without a word of what it says', () => {
+    assert.throws(
+      () => parseDockerConfig('{"auths":{"a":{"username":"u","password":hunter2}}}'),
+      ({ message, cause }: Error) => !message.includes('hunter2') && cause === undefined,
+    )
+  })
 })

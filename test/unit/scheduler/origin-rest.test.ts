@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { ShoalError } from '../../../src/core/index.ts'
 import { OriginRest } from '../../../src/scheduler/origin-rest.ts'
 
 test('an origin that fails rests twice as long each time, half a minute at most, until it delivers', () => {
@@ -14,4 +15,14 @@ test('an origin that fails rests twice as long each time, half a minute at most,
   rest.failed(new Error('down again'), 0)
   assert.ok(rest.isOver(1_000))
   assert.ok(rest.error instanceof Error)
+})
+
+test('an origin that refused somebody’s credentials is asked at once with other ones; one that is down rests on', () => {
+  const rest = new OriginRest()
+  rest.failed(new ShoalError('other credentials', { code: 'UNAUTHORIZED', blame: 'caller', retryable: false }), 0)
+  rest.renewed()
+  assert.ok(rest.isOver(0) && rest.error === undefined)
+  rest.failed(new ShoalError('down', { code: 'DOWN', blame: 'origin', retryable: true }), 0)
+  rest.renewed()
+  assert.equal(rest.isOver(999), false)
 })

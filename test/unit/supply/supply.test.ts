@@ -132,6 +132,26 @@ describe('the supply', () => {
     await cluster.stop()
   })
 
+  it('lets go of a blob that the store opened only after the last follower had left', async () => {
+    const { clock, cluster, agent, supply } = lab()
+    await runUntil(clock, agent.pull(content), 10_000)
+    await clock.advance(60_000)
+    const open = agent.store.open.bind(agent.store)
+    const slow = Promise.withResolvers<void>()
+    let pins = 0
+    agent.store.open = async (opened) => {
+      await slow.promise
+      pins++
+      return Object.assign(Object.create(await open(opened)), { release: () => void pins-- })
+    }
+    supply.follow(remote('a'), ref, [], new RecordedPublisher())?.close()
+    await clock.advance(31_000)
+    slow.resolve()
+    await clock.advance(1)
+    assert.equal(pins, 0)
+    await cluster.stop()
+  })
+
   it('tells its followers that nothing more comes when it stops', async () => {
     const { clock, cluster, agent, supply } = lab()
     await runUntil(clock, agent.pull(content), 10_000)

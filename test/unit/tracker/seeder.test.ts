@@ -65,4 +65,18 @@ describe('the tracker seeder', () => {
     assert.equal(tracker.scheduler.find(content.ref.digest), undefined)
     await cluster.stop()
   })
+
+  it('survives a blob that cannot be opened, and opens it for the next who wants it', async () => {
+    const { clock, cluster, tracker, seeder } = trackerAlone()
+    const open = tracker.scheduler.open.bind(tracker.scheduler)
+    tracker.scheduler.open = async () => {
+      throw new Error('not now')
+    }
+    seeder.noteWanted(content.ref, origins)
+    await assert.rejects(seeder.take('agent', content.ref, {}), /not now/)
+    tracker.scheduler.open = open
+    await clock.advance(61_000)
+    assert.equal(await runUntil(clock, seeder.take('agent', content.ref, {}), 1_000), 0)
+    await cluster.stop()
+  })
 })

@@ -1,0 +1,72 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { defaultSettings, InFlightBudget, Scheduler } from '../../../src/scheduler/index.ts'
+import { silentLogger } from '../../../src/telemetry/index.ts'
+import { SimulatedCluster } from '../../support/simulation/cluster.ts'
+import { runUntil } from '../../support/simulation/run.ts'
+import { SimulatedContent } from '../../support/simulation/simulated-blob.ts'
+import { VirtualClock } from '../../support/virtual-clock.ts'
+
+const content = SimulatedContent.real('layer', new Uint8Array(4_000).fill(7), 1_000)
+const origins = [{ namespace: 'origin', repository: 'app' }]
+
+/** A scheduler alone with its origin, and what it said that it has. */
+function lab() {
+  const clock = new VirtualClock()
+  const rates = { nodeBytesPerSecond: 100_000, originBytesPerSecond: 100_000 }
+  const cluster = new SimulatedCluster({ clock, agents: 1, contents: [content], hasTracker: false, ...rates })
+  const agent = cluster.agents[0]
+  assert.ok(agent)
+  const provided: string[] = []
+  const budget = new InFlightBudget(defaultSettings.inFlightBytes)
+  const scheduler = new Scheduler(
+    { selfId: agent.id, settings: defaultSettings },
+    {
+      store: agent.store,
+      layoutOf: () => content.layout,
+      network: cluster.networkOf(agent),
+      router: { findPeers: async function* () {}, provide: (digest) => void provided.push(digest) },
+      origin: cluster.originFor(agent),
+      budget,
+      clock,
+      random: cluster.random,
+      logger: silentLogger(),
+      hash: SimulatedContent.hash,
+      isTrustedSigner: () => false,
+      makeMap: async () => undefined,
+    },
+  )
+  const pull = async () => {
+    const handle = await scheduler.open(content.ref, { origins }, {})
+    for await (const _ of handle.read({ start: 0, end: content.ref.sizeBytes }, 'whole', {}));
+    handle.close()
+  }
+  return { clock, agent, budget, scheduler, provided, pull }
+}
+
+describe('a scheduler', () => {
+  it('says that it has what the store keeps', async () => {
+    const { clock, scheduler, provided, pull } = lab()
+    await runUntil(clock, pull(), 10_000)
+    assert.deepEqual([...new Set(provided)], [content.ref.digest])
+    await scheduler.stop()
+  })
+
+  it('says nothing of what only passes through memory', async () => {
+    const { clock, agent, scheduler, provided, pull } = lab()
+    agent.store.isFull = true
+    await runUntil(clock, pull(), 10_000)
+    assert.deepEqual(provided, [])
+    await scheduler.stop()
+  })
+
+  it('counts the chunk that an origin read is putting together against the memory of all downloads', async () => {
+    const { clock, budget, scheduler, pull } = lab()
+    const pulling = pull()
+    await clock.advance(225)
+    assert.equal(budget.freeBytes, defaultSettings.inFlightBytes - 1_000)
+    await runUntil(clock, pulling, 10_000)
+    assert.equal(budget.freeBytes, defaultSettings.inFlightBytes)
+    await scheduler.stop()
+  })
+})
