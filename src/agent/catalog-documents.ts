@@ -45,8 +45,8 @@ export class CatalogDocuments implements DocumentSource, TrackerConfirmation {
     return await this.#components.catalog.manifest(origins, digest, options)
   }
 
-  async confirmedByTracker(origin: OriginRef, options: AbortOptions): Promise<boolean> {
-    return await this.#components.catalog.confirmedByTracker(origin, options)
+  async confirmedByTracker(origin: OriginRef, digest: Digest | undefined, options: AbortOptions): Promise<boolean> {
+    return await this.#components.catalog.confirmedByTracker(origin, digest, options)
   }
 
   async tagsList(origin: OriginRef, query: TagsQuery, options: CallerOptions): Promise<TagsPage | undefined> {

@@ -17,6 +17,7 @@ import { mapMaker } from './map-maker.ts'
 import { Membership } from './membership.ts'
 import { ExchangeNetwork } from './peer-network.ts'
 import { originInit } from './registry-settings.ts'
+import { PublicRepositories } from './public-repositories.ts'
 import { Removals } from './removals.ts'
 import { Shutdown } from './shutdown.ts'
 import { swarmMetrics } from './swarm-metrics.ts'
@@ -59,7 +60,7 @@ export async function startSwarmMember(config: Config, components: ProcessCompon
   const shutdown = new Shutdown(components.logger)
   try {
     const doors = await openDoors(config, components, shutdown)
-    const catalog = makeCatalog(config, doors, components)
+    const catalog = makeCatalog(config, doors, components, shutdown)
     const { scheduler, exchange, membership } = makeBrain(config, doors, components, shutdown)
     await connect(config, doors, { catalog, exchange, logger: components.logger }, shutdown)
     membership.start(doors.store.list().map(({ digest }) => digest))
@@ -92,7 +93,13 @@ async function openDoors(config: Config, components: ProcessComponents, shutdown
   return { identity, store, removals, origin, node, discovery, documents }
 }
 
-function makeCatalog(config: Config, { store, origin, documents }: Doors, { logger }: ProcessComponents): Catalog {
+function makeCatalog(config: Config, doors: Doors, { logger }: ProcessComponents, shutdown: Shutdown): Catalog {
+  const { store, origin, documents } = doors
+  const publicRepositories =
+    config.role === 'tracker'
+      ? new PublicRepositories(config.access, { store, origin, clock: systemClock, logger })
+      : undefined
+  if (publicRepositories !== undefined) shutdown.add(async () => await publicRepositories.stop())
   return new Catalog(
     {
       tagTtlMs: config.tags.ttlMs,
@@ -104,7 +111,7 @@ function makeCatalog(config: Config, { store, origin, documents }: Doors, { logg
       origin,
       // A tracker's word is trusted, so it has it from the origin.
       ...(config.role === 'agent' ? { peers: documents } : {}),
-      anonymousSince: (at) => store.access(at),
+      ...(publicRepositories === undefined ? {} : { publicRepositories }),
       clock: systemClock,
       logger,
     },

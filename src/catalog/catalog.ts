@@ -20,6 +20,7 @@ import type {
   ManifestDescriptor,
   ManifestDocument,
   OriginDocuments,
+  PublicRepositoryNotes,
   SeenOrigin,
   StoredTag,
 } from './ports.ts'
@@ -38,8 +39,8 @@ export interface CatalogComponents {
   readonly origin: OriginDocuments
   /** Absent in a tracker, which asks only the origin. */
   readonly peers?: DocumentPeers
-  /** Wall time at which anybody was last seen to be allowed to read the repository. */
-  readonly anonymousSince: (origin: OriginRef) => number | undefined
+  /** Only in a tracker: what it can say of repositories that anybody may read. */
+  readonly publicRepositories?: PublicRepositoryNotes
   readonly clock: Clock
   readonly logger: Logger
 }
@@ -125,25 +126,32 @@ export class Catalog {
     })
   }
 
-  /** Whether a tracker says that anybody may read the repository. */
-  async confirmedByTracker(origin: OriginRef, options: AbortOptions): Promise<boolean> {
+  /** Whether a tracker says that anybody may read the repository and that `digest`, when one is named, belongs to it. */
+  async confirmedByTracker(origin: OriginRef, digest: Digest | undefined, options: AbortOptions): Promise<boolean> {
     const { peers } = this.#components
     if (peers === undefined) return false
-    const reply = await askTrackers(peers, { kind: 'public', origin }, options, this.#logger)
-    return reply?.isPublic === true
+    const reply = await askTrackers(peers, { kind: 'public', origin, digest }, options, this.#logger)
+    if (reply?.isPublic !== true) return false
+    if (digest !== undefined) this.#note(digest, origin)
+    return true
   }
 
   /** Answers a peer: from what is here, and, where `mayAskOrigin` (a tracker), from the origin. */
   async answer(request: DocumentRequest, mayAskOrigin: boolean, options: AbortOptions): Promise<DocumentReply> {
-    if (request.kind === 'public') {
-      return { kind: 'public', isPublic: this.#components.anonymousSince(request.origin) !== undefined }
-    }
+    if (request.kind === 'public') return { kind: 'public', isPublic: this.#isPublic(request.origin, request.digest) }
+    const reference = request.kind === 'tag' ? request.tag : request.digest
+    this.#components.publicRepositories?.confirm(canonical(request.origin), reference)
     if (request.kind === 'tag') return await this.#answerTag(request.origin, request.tag, mayAskOrigin, options)
     if (!this.#belongs(request.digest, [request.origin]) && !mayAskOrigin) return { kind: 'none' }
     const document = mayAskOrigin
       ? await this.manifest([request.origin], request.digest, options)
       : await this.#components.store.getDocument(request.digest)
     return document === undefined ? { kind: 'none' } : { kind: 'manifest', document }
+  }
+
+  #isPublic(origin: OriginRef, digest: Digest | undefined): boolean {
+    const isPublic = this.#components.publicRepositories?.isPublic(canonical(origin)) ?? false
+    return isPublic && (digest === undefined || this.#belongs(digest, [origin]))
   }
 
   async #answerTag(

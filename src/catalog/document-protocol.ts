@@ -39,7 +39,7 @@ const descriptor = z.strictObject({
 const requestSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('tag'), origin, tag: z.string().refine(isTag) }),
   z.strictObject({ kind: z.literal('manifest'), origin, digest }),
-  z.strictObject({ kind: z.literal('public'), origin }),
+  z.strictObject({ kind: z.literal('public'), origin, digest: digest.optional() }),
 ])
 
 const replySchema = z.discriminatedUnion('kind', [

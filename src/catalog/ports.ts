@@ -52,11 +52,19 @@ export interface OriginDocuments {
   ): Promise<{ readonly sizeBytes: number } | undefined>
 }
 
+/** Which repositories anybody may read, as the origin says. */
+export interface PublicRepositoryNotes {
+  isPublic(origin: OriginRef): boolean
+  /** Finds out in the background, by `reference`, a tag or digest of the repository. */
+  confirm(origin: OriginRef, reference: string): void
+}
+
 /** One question to a peer. */
 export type DocumentRequest =
   | { readonly kind: 'tag'; readonly origin: OriginRef; readonly tag: string }
   | { readonly kind: 'manifest'; readonly origin: OriginRef; readonly digest: Digest }
-  | { readonly kind: 'public'; readonly origin: OriginRef }
+  /** May anybody read the repository, and does `digest`, when one is named, belong to it? */
+  | { readonly kind: 'public'; readonly origin: OriginRef; readonly digest?: Digest | undefined }
 
 /** Its answer; `none` when the peer does not know. */
 export type DocumentReply =

@@ -200,15 +200,17 @@ export class OriginAccessGate implements AccessGate {
     return ALLOWED
   }
 
-  /** Whether, without the origin, anybody is known to be allowed to read this; only content known to be the repository's. */
+  /** Whether, without the origin, anybody is known to be allowed to read this; only content that we or a tracker know to be the repository's. */
   async #isVouchedFor(origin: OriginRef, subject: AccessSubject, signal: AbortSignal): Promise<boolean> {
     const { clock, confirmation } = this.#components
-    if (!this.#belongs(origin, subject)) return false
-    if (this.#anybodyAgeMs(origin, this.#init.staleMs ?? STALE_MS) !== undefined) return true
+    const belongs = this.#belongs(origin, subject)
+    if (belongs && this.#anybodyAgeMs(origin, this.#init.staleMs ?? STALE_MS) !== undefined) return true
     if (confirmation === undefined) return false
     try {
       return await within(clock, CONFIRMATION_TIMEOUT_MS, signal, (ended) =>
-        confirmation.confirmedByTracker(origin, { signal: ended }),
+        confirmation.confirmedByTracker(origin, belongs ? undefined : parseDigest(subject.reference), {
+          signal: ended,
+        }),
       )
     } catch {
       signal.throwIfAborted()

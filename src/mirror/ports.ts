@@ -152,7 +152,7 @@ export interface AccessMemory {
   forgetAnonymous?(origin: OriginRef): void
 }
 
-/** A tracker's word that anybody may read a repository; asked only when the origin cannot be reached. */
+/** A tracker's word that anybody may read a repository, and that a digest belongs to it; asked only when the origin cannot be reached. */
 export interface TrackerConfirmation {
-  confirmedByTracker(origin: OriginRef, options: AbortOptions): Promise<boolean>
+  confirmedByTracker(origin: OriginRef, digest: Digest | undefined, options: AbortOptions): Promise<boolean>
 }

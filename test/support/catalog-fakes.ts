@@ -139,16 +139,20 @@ export class FakeDocumentPeers implements DocumentPeers {
 export function catalogLab(peers?: FakeDocumentPeers, init: Partial<CatalogInit> = {}) {
   const [clock, store, origin] = [new VirtualClock(), new MemoryCatalogStore(), new FakeOrigin()]
   const publicRepositories = new Set<string>()
+  const confirmed: string[] = []
   const catalog = new Catalog(
     { tagTtlMs: 60_000, tagStaleLimitMs: 3_600_000, agreement: 2, ...init },
     {
       store,
       origin,
       ...(peers === undefined ? {} : { peers }),
-      anonymousSince: ({ repository }) => (publicRepositories.has(repository) ? 1 : undefined),
+      publicRepositories: {
+        isPublic: ({ repository }) => publicRepositories.has(repository),
+        confirm: ({ repository }) => void confirmed.push(repository),
+      },
       clock,
       logger: silentLogger(),
     },
   )
-  return { catalog, clock, store, origin, publicRepositories }
+  return { catalog, clock, store, origin, publicRepositories, confirmed }
 }

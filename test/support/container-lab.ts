@@ -56,8 +56,7 @@ export class ContainerLab implements AsyncDisposable {
     const origin = owned.use(
       await CountingProxy.start({ target: registry.host, ...(guard === undefined ? {} : { guard }) }),
     )
-    const access = users === undefined ? 'open' : 'verify'
-    const swarm = owned.use(await Swarm.start({ agents, trackers, origins: [origin.host], access }))
+    const swarm = owned.use(await Swarm.start({ agents, trackers, origins: [origin.host], access: 'verify' }))
     return new ContainerLab(image, origin, swarm, owned.move())
   }
 

@@ -110,12 +110,26 @@ describe('an answer to a peer', () => {
     assert.deepEqual(await catalog.answer(request, true, {}), { kind: 'public', isPublic: true })
   })
 
+  it('says so of a digest only when the digest belongs to the repository', async () => {
+    const { catalog, origin, publicRepositories, confirmed } = catalogLab()
+    publicRepositories.add(REPOSITORY.repository)
+    const request = { kind: 'public', origin: REPOSITORY, digest: manifest.layer } as const
+    assert.deepEqual(await catalog.answer(request, true, {}), { kind: 'public', isPublic: false })
+    origin.tags.set('v1', manifest)
+    await catalog.answer({ kind: 'manifest', origin: REPOSITORY, digest: manifest.digest }, true, {})
+    assert.deepEqual(confirmed, [REPOSITORY.repository])
+    assert.deepEqual(await catalog.answer(request, true, {}), { kind: 'public', isPublic: true })
+  })
+
   it('of a tracker is taken for whether anybody may read a repository', async () => {
     const peers = new FakeDocumentPeers(['tracker'], [])
     const { catalog } = catalogLab(peers)
-    assert.equal(await catalog.confirmedByTracker(REPOSITORY, {}), false)
+    assert.equal(await catalog.confirmedByTracker(REPOSITORY, undefined, {}), false)
     peers.replies.set('tracker', { kind: 'public', isPublic: true })
-    assert.equal(await catalog.confirmedByTracker(REPOSITORY, {}), true)
+    assert.equal(await catalog.confirmedByTracker(REPOSITORY, undefined, {}), true)
+    assert.deepEqual(catalog.originsOf(manifest.layer), [])
+    assert.equal(await catalog.confirmedByTracker(REPOSITORY, manifest.layer, {}), true)
+    assert.equal(catalog.originsOf(manifest.layer)[0]?.repository, REPOSITORY.repository)
   })
 })
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { digestOf, type OriginRef } from '../../../src/core/index.ts'
+import { type Digest, digestOf, type OriginRef } from '../../../src/core/index.ts'
 import {
   type AccessGateInit,
   type AccessSubject,
@@ -19,7 +19,10 @@ const PUBLIC: ProbeOutcome = { outcome: 'allowed', anonymous: true }
 const CHALLENGE: ProbeOutcome = { outcome: 'challenge', challenges: ['Bearer realm="https://auth.test/token"'] }
 
 /** A gate over an origin whose answers are set by hand. */
-function gateOver(init: AccessGateInit = {}, tracker?: () => Promise<boolean>) {
+function gateOver(
+  init: AccessGateInit = {},
+  tracker?: (origin: OriginRef, digest: Digest | undefined) => Promise<boolean>,
+) {
   const clock = new VirtualClock()
   const history = new FakeHistory()
   const anonymous = new Map<string, number>()
@@ -197,6 +200,14 @@ describe('an origin that cannot be asked', () => {
     state.answer = unreachable
     assert.equal(await ask(), 'allowed')
     assert.equal(asked, 1)
+  })
+
+  test('has a tracker say of content nobody here knows whether it belongs to the repository', async () => {
+    const asked: unknown[] = []
+    const { state, ask } = gateOver({}, async (_origin, digest) => asked.push(digest) > 0)
+    state.answer = unreachable
+    assert.equal(await ask(undefined, BLOB), 'allowed')
+    assert.deepEqual(asked, [BLOB.reference])
   })
 
   test('is unconfirmed when the tracker fails too or says nothing', async () => {
