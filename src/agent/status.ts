@@ -1,7 +1,7 @@
 import type { Config } from '../config/index.ts'
 import type { Clock } from '../core/index.ts'
 import type { SwarmMember } from './swarm-member.ts'
-import { version } from './version.ts'
+import { version } from '../util/index.ts'
 
 /** Stored layers listed in a status: the largest node has some thousands, a reader wants the latest. */
 const MAX_LAYERS = 200

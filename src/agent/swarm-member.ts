@@ -22,7 +22,7 @@ import { Removals } from './removals.ts'
 import { Shutdown } from './shutdown.ts'
 import { swarmMetrics } from './swarm-metrics.ts'
 import { TrackerLinks } from './tracker-links.ts'
-import { version } from './version.ts'
+import { version } from '../util/index.ts'
 
 /** Data lanes to one peer: enough to hide a round trip between chunks, as measured with two to four streams. */
 const LANES_PER_PEER = 4

@@ -9,7 +9,7 @@ import type { CommandContext } from './context.ts'
 import { EXIT } from './exit-code.ts'
 import { reportFailure } from './failure.ts'
 import { processTerminal, type Terminal } from './terminal/index.ts'
-import { version } from './version.ts'
+import { version } from '../util/index.ts'
 
 export interface CliComponents {
   readonly terminal?: Terminal

@@ -3,7 +3,7 @@ import type { RunningProcess } from '../agent/index.ts'
 import { type Config, warningsFor } from '../config/index.ts'
 import type { Logger, Metrics } from '../telemetry/index.ts'
 import type { Terminal } from './terminal/index.ts'
-import { version } from './version.ts'
+import { version } from '../util/index.ts'
 
 /** Beyond the time that transfers get to finish: closing listeners, peers and files takes this long at the most. */
 const CLOSING_MS = 5_000

@@ -124,11 +124,8 @@ export class Fetcher {
       })
       try {
         if (chunk !== 'any' && (await this.#adopted(chunk))) return
-        const received = await peer.following.request(chunk, {
-          signal: AbortSignal.any([closing, controller.signal]),
-          urgency: WIRE_URGENCY[urgency],
-        })
         const signal = AbortSignal.any([closing, controller.signal])
+        const received = await peer.following.request(chunk, { signal, urgency: WIRE_URGENCY[urgency] })
         await this.#receive(peer, chunk, received, clock.now() - startedMs, signal)
       } catch (error) {
         this.#failed(peer, chunk, error)
