@@ -18,9 +18,11 @@ export interface ByteChannel {
   open(receiver: ChannelReceiver): void
   /**
    * Queues bytes without copying: they may not change until they are sent. False asks the caller to wait for `drained`
-   * before it writes more. Throws `PeerClosedError` on a channel that has ended.
+   * before it writes more. `onSent` is called at most once, never during the call, when the channel needs the bytes no more
+   * (they are sent, or it has ended); a carrier that cannot know never calls it. Throws `PeerClosedError`, and then never
+   * calls it, on a channel that has ended.
    */
-  write(bytes: Uint8Array): boolean
+  write(bytes: Uint8Array, onSent?: () => void): boolean
   /** Resolves once the queue is short again. Throws `PeerClosedError` when the channel ends first. */
   drained(options: AbortOptions): Promise<void>
   /** Ends this side in good order after what was written. */

@@ -56,7 +56,8 @@ export class StreamChannel implements ByteChannel {
     }
   }
 
-  write(bytes: Uint8Array): boolean {
+  /** Never calls `onSent`: a stream does not tell when the muxer and the encrypter have let go of bytes. */
+  write(bytes: Uint8Array, _onSent?: () => void): boolean {
     try {
       return this.#stream.send(bytes)
     } catch (error) {

@@ -1,5 +1,6 @@
 import type { SignedChunkMap } from '../chunking/index.ts'
 import type { AbortOptions, BlobRef, Clock, Digest, OriginGrant, PeerRole } from '../core/index.ts'
+import type { Buffers } from '../util/index.ts'
 import { layoutOf } from './blob-layout.ts'
 import { ControlClient } from './control-client.ts'
 import { PeerClosedError, type PeerProtocolError } from './errors.ts'
@@ -16,8 +17,12 @@ export interface LinkInit {
   readonly limits: ExchangeLimits
   readonly clock: Clock
   readonly metrics: ExchangeMetrics
-  /** Opens one more stream to the peer. */
-  readonly openLane: (options: AbortOptions) => Promise<Lane>
+  /** For the chunks that come. */
+  readonly buffers: Buffers
+  /** Opens the control stream. */
+  readonly openControl: (options: AbortOptions) => Promise<Lane>
+  /** Opens one more data lane; `bulkPort` is what the peer's hello said. */
+  readonly openLane: (bulkPort: number | undefined, options: AbortOptions) => Promise<Lane>
   /** The link has ended; called once, with the reason unless the peer closed it in good order. */
   readonly onClosed: (error: Error | undefined) => void
 }
@@ -42,17 +47,21 @@ export class Link implements PeerLink {
 
   /** Opens the control stream and exchanges hellos. */
   static async open(init: LinkInit, options: AbortOptions): Promise<Link> {
-    const { limits, clock, metrics, openLane } = init
-    const lane = await openLane(options)
+    const { limits, clock, metrics, buffers } = init
+    const lane = await init.openControl(options)
+    let bulkPort: number | undefined
+    const openLane = async (lanes: AbortOptions) => await init.openLane(bulkPort, lanes)
     const onBreach = (error: PeerProtocolError) => lane.abort(error)
-    const pool = new LanePool({ maxLanes: init.maxLanes, limits, clock, metrics, openLane, onBreach })
+    const pool = new LanePool({ maxLanes: init.maxLanes, limits, clock, metrics, buffers, openLane, onBreach })
     const onClosed = (error: Error | undefined) => {
       pool.close(error ?? new PeerClosedError('the peer closed its control stream'))
       init.onClosed(error)
     }
     const control = new ControlClient({ lane, limits, clock, metrics, onClosed })
     try {
-      return new Link(await control.greet(init.hello, options), control, lane, pool)
+      const hello = await control.greet(init.hello, options)
+      bulkPort = hello.bulkPort
+      return new Link(hello, control, lane, pool)
     } catch (error) {
       lane.abort(error instanceof Error ? error : new PeerClosedError('no hello', error))
       throw error

@@ -8,7 +8,7 @@ import { peerIdOf } from './identity.ts'
 import { libp2pOptions, type NodeServices } from './libp2p-options.ts'
 import { type P2pMetrics, p2pMetrics } from './metrics.ts'
 import type { P2pNode, P2pNodeComponents, P2pNodeInit, StreamHandler, StreamLimits } from './p2p-node.ts'
-import { multiaddrsOf, toPeerId } from './peer-address.ts'
+import { hostOf, multiaddrsOf, toPeerId } from './peer-address.ts'
 import { DhtProviderRecords, type ProviderRecords } from './provider-records.ts'
 
 /** Every peer of a cluster of a few hundred nodes at once; beyond it the connections of least use are closed. */
@@ -147,6 +147,14 @@ class Libp2pNode implements P2pNode {
       if (error instanceof Error && error.name === 'NotFoundError') return []
       throw error
     }
+  }
+
+  async hostsOf(peerId: string): Promise<readonly string[]> {
+    const live = this.#connections(peerId).filter(({ status }) => status === 'open')
+    const { outbound = [], inbound = [] } = Object.groupBy(live, ({ direction }) => direction)
+    const connected = [...outbound, ...inbound].map(({ remoteAddr }) => remoteAddr)
+    const said = multiaddrsOf({ id: peerId, addresses: await this.addressesOf(peerId) })
+    return [...new Set([...connected, ...said].map(hostOf).filter((host) => host !== undefined))]
   }
 
   async openStream(peerId: string, protocol: string, options: AbortOptions = {}): Promise<Stream> {

@@ -58,6 +58,11 @@ export interface P2pNode {
   connectedPeers(): readonly string[]
   /** Multiaddrs at which the peer said it can be reached; none when it is unknown. */
   addressesOf(peerId: string): Promise<readonly string[]>
+  /**
+   * IP addresses and DNS names at which the peer may be reached, the best first: where we dialled it, where it came from,
+   * and where it says it is.
+   */
+  hostsOf(peerId: string): Promise<readonly string[]>
   /** Opens a stream, dialling a known peer that is not connected. Throws a StreamRefusedError or what `connect` throws. */
   openStream(peerId: string, protocol: string, options?: AbortOptions): Promise<Stream>
   /** Serves `protocol` to all peers. */

@@ -57,6 +57,16 @@ export function announceable(addresses: Multiaddr[]): Multiaddr[] {
   return elsewhere.length > 0 ? elsewhere : routable
 }
 
+/** Protocols of multiaddrs whose value is an IP address or a DNS name. */
+const HOST_PROTOCOLS = new Set(['ip4', 'ip6', 'dns', 'dns4', 'dns6'])
+
+/** The IP address or DNS name in `address`, without a zone; `undefined` when it names no host or is relayed. */
+export function hostOf(address: Multiaddr): string | undefined {
+  const components = address.getComponents()
+  if (components.some(({ name }) => name === 'p2p-circuit')) return undefined
+  return components.find(({ name }) => HOST_PROTOCOLS.has(name))?.value
+}
+
 function parseMultiaddr(text: string): Multiaddr | undefined {
   if (text.length === 0 || text.length > MAX_ADDRESS_CHARS) return undefined
   try {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { before, describe, it } from 'node:test'
 import { multiaddr } from '@multiformats/multiaddr'
 import { generateIdentity, parsePeerAddress, peerIdOf } from '../../../src/p2p/index.ts'
-import { announceable, multiaddrsOf } from '../../../src/p2p/peer-address.ts'
+import { announceable, hostOf, multiaddrsOf } from '../../../src/p2p/peer-address.ts'
 
 describe('peer address', () => {
   let id = ''
@@ -46,5 +46,13 @@ describe('peer address', () => {
     )
     assert.deepEqual(announceable(listen).map(String), ['/ip4/10.0.0.1/tcp/1'])
     assert.deepEqual(announceable(listen.slice(0, 3)).map(String), ['/ip4/127.0.0.1/tcp/1', '/ip6/::1/tcp/1'])
+  })
+
+  it('names a host, unless it is relayed or has none', () => {
+    const hosts = ['/ip4/10.0.0.1/tcp/1', '/ip6/fd00::1/tcp/1', '/dns4/tracker.example/tcp/1', `/p2p/${id}`].map(
+      (text) => hostOf(multiaddr(text)),
+    )
+    assert.deepEqual(hosts, ['10.0.0.1', 'fd00::1', 'tracker.example', undefined])
+    assert.equal(hostOf(multiaddr(`/ip4/10.0.0.1/tcp/1/p2p/${other}/p2p-circuit`)), undefined)
   })
 })
