@@ -1,4 +1,4 @@
-import type { BlobRef, Clock, Digest, OriginGrant, PeerRole } from '../core/index.ts'
+import type { BlobRef, Clock, Digest, OriginGrant, PeerRef, PeerRole } from '../core/index.ts'
 import type { Logger } from '../telemetry/index.ts'
 import { abortable } from '../util/index.ts'
 import { PeerClosedError, PeerProtocolError } from './errors.ts'
@@ -87,7 +87,7 @@ export class ControlServer implements InboundHandler {
     const follow = new PublishedFollow({
       follow: id,
       onNews: (changed, isUrgent) => this.#onNews(changed, isUrgent),
-      onEnded: (ended, isOurs) => this.#onEnded(ended, isOurs),
+      onEnded: (ended, isOurs, lastPeers) => this.#onEnded(ended, isOurs, lastPeers),
     })
     this.#follows.set(id, follow)
     this.#inOrder(() => this.#subscribe(follow, ref, origins))
@@ -145,9 +145,10 @@ export class ControlServer implements InboundHandler {
     else this.#outbox.pullSoon()
   }
 
-  #onEnded(follow: PublishedFollow, isOurs: boolean): void {
+  #onEnded(follow: PublishedFollow, isOurs: boolean, lastPeers: readonly PeerRef[] | undefined): void {
     this.#follows.delete(follow.follow)
     this.#withNews.delete(follow)
+    if (isOurs && lastPeers !== undefined) this.#outbox.post({ kind: 'peers', follow: follow.follow, peers: lastPeers })
     if (isOurs) this.#outbox.post({ kind: 'gone', follow: follow.follow })
   }
 

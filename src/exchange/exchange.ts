@@ -1,6 +1,7 @@
 import type { AbortOptions, Clock, Digest, PeerRef, PeerRole } from '../core/index.ts'
 import type { Logger, Metrics } from '../telemetry/index.ts'
-import { SingleFlight } from '../util/index.ts'
+import { type Bandwidth, type Buffers, freshBuffers, SingleFlight } from '../util/index.ts'
+import type { ByteChannel } from './carrier.ts'
 import { withDeadline } from './deadline.ts'
 import { PeerClosedError, PeerProtocolError, PeerStalledError } from './errors.ts'
 import type { PeerLink } from './follow-events.ts'
@@ -15,6 +16,7 @@ import { Offenders } from './offenders.ts'
 import type { PeerStreams } from './peer-streams.ts'
 import { PeerTraffic, type TrafficCount } from './peer-traffic.ts'
 import type { ChunkSupply } from './ports.ts'
+import { type ExchangeTlsInit, TlsLanes } from './tls-lanes.ts'
 import { UploadSlots } from './upload-slots.ts'
 
 export interface ExchangeInit {
@@ -26,6 +28,8 @@ export interface ExchangeInit {
   /** Data lanes opened to one peer. */
   readonly maxLanesPerPeer: number
   readonly limits?: Partial<ExchangeLimits>
+  /** Lanes over TLS; without it there are libp2p streams only. */
+  readonly tls?: ExchangeTlsInit | undefined
 }
 
 /** A connected peer and the bytes that went to and fro. */
@@ -38,9 +42,13 @@ export interface PeerSummary extends Readonly<TrafficCount> {
 export interface ExchangeComponents {
   readonly streams: PeerStreams
   readonly supply: ChunkSupply
+  /** For the chunks that come; without it each has a buffer of its own. */
+  readonly buffers?: Buffers
   readonly clock: Clock
   readonly logger: Logger
   readonly metrics: Metrics
+  /** What may be sent to peers; without one there is no limit. */
+  readonly uploadBandwidth?: Bandwidth | undefined
 }
 
 /** The chunk exchange of one process with all its peers, both as requester and as server. */
@@ -53,6 +61,7 @@ export class Exchange {
   readonly #metrics: ExchangeMetrics
   readonly #traffic: PeerTraffic
   readonly #carrier: Libp2pCarrier
+  readonly #lanes: TlsLanes
   readonly #inbound: InboundPeers
   readonly #offenders: Offenders
   readonly #connecting = new SingleFlight<Link>()
@@ -66,12 +75,13 @@ export class Exchange {
     this.#init = init
     this.#components = components
     this.#limits = { ...DEFAULT_LIMITS, ...init.limits }
-    this.#hello = { kind: 'hello', version: PROTOCOL_VERSION, role: init.role, zone: init.zone ?? '' }
     this.#logger = components.logger.child({ module: 'exchange' })
     this.#metrics = exchangeMetrics(components.metrics)
     this.#traffic = new PeerTraffic(this.#metrics.traffic)
     this.#carrier = new Libp2pCarrier(components.streams)
     this.#offenders = new Offenders(this.#limits)
+    this.#lanes = this.#makeLanes()
+    this.#hello = helloOf(init, this.#lanes)
     this.#inbound = this.#makeInbound()
   }
 
@@ -82,8 +92,9 @@ export class Exchange {
       this.#drop(peerId, new PeerClosedError('the peer has disconnected'))
       this.#traffic.forget(peerId)
     })
+    await this.#lanes.start()
     // As many lanes again, since streams being reset overlap with their successors, and the control streams.
-    await streams.handle(EXCHANGE_PROTOCOL, (stream, peerId) => this.#onStream(new StreamChannel(stream, peerId)), {
+    await streams.handle(EXCHANGE_PROTOCOL, (stream, peerId) => this.#onChannel(new StreamChannel(stream, peerId)), {
       maxInboundStreams: this.#limits.maxInboundLanesPerPeer * 2 + 2,
       maxOutboundStreams: this.#init.maxLanesPerPeer * 2 + 2,
     })
@@ -94,6 +105,7 @@ export class Exchange {
     this.#isStopped = true
     this.#unlisten()
     await this.#components.streams.unhandle(EXCHANGE_PROTOCOL)
+    await this.#lanes.stop()
     const reason = new PeerClosedError('this process stops')
     await this.#connecting.stop(reason)
     for (const link of [...this.#links.values()]) link.abort(reason)
@@ -107,6 +119,11 @@ export class Exchange {
     const link = this.#links.get(peer.id)
     if (link !== undefined) return link
     return await this.#connecting.run(peer.id, options, (signal) => this.#open(peer, signal))
+  }
+
+  /** The port where peers open lanes over TLS, while it is listened on. */
+  get bulkPort(): number | undefined {
+    return this.#lanes.port
   }
 
   /** The links that are up. */
@@ -169,8 +186,11 @@ export class Exchange {
       limits: this.#limits,
       clock: this.#components.clock,
       metrics: this.#metrics,
-      openLane: async (options: AbortOptions) =>
+      buffers: this.#components.buffers ?? freshBuffers,
+      openControl: async (options: AbortOptions) =>
         new Lane(await this.#carrier.open(peerId, options), this.#traffic.of(peerId)),
+      openLane: async (bulkPort: number | undefined, options: AbortOptions) =>
+        new Lane(await this.#lanes.open(peerId, bulkPort, options), this.#traffic.of(peerId)),
       onClosed: (error: Error | undefined) => this.#onLinkClosed(peerId, error),
     }
   }
@@ -193,7 +213,7 @@ export class Exchange {
     if (error instanceof PeerProtocolError) this.punish(peerId, error)
   }
 
-  #onStream(channel: StreamChannel): void {
+  #onChannel(channel: ByteChannel): void {
     if (this.#isStopped) channel.abort(new PeerClosedError('this process stops'))
     else this.#inbound.accept(channel)
   }
@@ -205,6 +225,19 @@ export class Exchange {
 
   #tellTrackers(digests: readonly Digest[], isHeld: boolean): void {
     for (const link of this.#links.values()) if (link.role === 'tracker') link.announce(digests, isHeld)
+  }
+
+  #makeLanes(): TlsLanes {
+    const { clock, streams } = this.#components
+    return new TlsLanes(this.#init.tls, {
+      streams,
+      libp2p: this.#carrier,
+      limits: this.#limits,
+      clock,
+      metrics: this.#metrics,
+      logger: this.#logger,
+      onChannel: (channel) => this.#onChannel(channel),
+    })
   }
 
   #makeInbound(): InboundPeers {
@@ -226,7 +259,21 @@ export class Exchange {
         metrics: this.#metrics,
         trafficOf: (peerId: string) => this.#traffic.of(peerId),
         slots,
+        bandwidth: this.#components.uploadBandwidth,
       },
     )
+  }
+}
+
+/** What this side says first; the port is known once it is listened on. */
+function helloOf({ role, zone = '' }: ExchangeInit, lanes: TlsLanes): HelloMessage {
+  return {
+    kind: 'hello',
+    version: PROTOCOL_VERSION,
+    role,
+    zone,
+    get bulkPort() {
+      return lanes.port
+    },
   }
 }

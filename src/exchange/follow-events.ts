@@ -1,5 +1,6 @@
 import type { SignedChunkMap } from '../chunking/index.ts'
 import type { AbortOptions, BlobRef, OriginGrant, PeerRef, PeerRole } from '../core/index.ts'
+import type { Lease } from '../util/index.ts'
 import type { Urgency } from './messages.ts'
 
 /** What one peer says about one blob, from the moment it is followed. */
@@ -14,10 +15,10 @@ export interface FollowEvents {
   onClosed(): void
 }
 
-/** A chunk off the wire, of the right length but not verified. The bytes belong to the receiver. */
+/** A chunk off the wire, of the right length but not verified. The receiver gives the payload back. */
 export interface ReceivedChunk {
   readonly chunk: number
-  readonly bytes: Uint8Array
+  readonly payload: Lease
   /** The raw sha256 that the sender says it has. */
   readonly digest: Uint8Array
 }

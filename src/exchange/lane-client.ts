@@ -1,9 +1,9 @@
 import type { ChunkLayout } from '../chunking/index.ts'
 import type { AbortOptions, Clock, Timer } from '../core/index.ts'
+import type { Buffers, Lease } from '../util/index.ts'
 import { layoutOf } from './blob-layout.ts'
 import { PeerBusyError, PeerClosedError, PeerLacksChunkError, PeerProtocolError, PeerStalledError } from './errors.ts'
 import type { ReceivedChunk } from './follow-events.ts'
-import { allocateBytes } from './frame-codec.ts'
 import type { Lane, LaneSink } from './lane.ts'
 import type { ExchangeLimits } from './limits.ts'
 import { decodeMessage } from './message-decoder.ts'
@@ -16,6 +16,8 @@ export interface LaneClientInit {
   readonly limits: ExchangeLimits
   readonly clock: Clock
   readonly metrics: ExchangeMetrics
+  /** For the chunks that come. */
+  readonly buffers: Buffers
   /** The lane can take a want again. */
   readonly onFree: (client: LaneClient) => void
   /** The lane has ended; called once. */
@@ -41,7 +43,8 @@ export class LaneClient implements LaneSink {
   readonly #init: LaneClientInit
   #outstanding: Outstanding | undefined
   #message: ServerMessage | undefined
-  #payload: Uint8Array | undefined
+  /** Filled by the lane until the frame or the lane ends, also when nobody waits for it any more: not given back before. */
+  #payload: Lease | undefined
   #timer: Timer | undefined
 
   constructor(init: LaneClientInit) {
@@ -106,12 +109,14 @@ export class LaneClient implements LaneSink {
     const outstanding = this.#outstanding as Outstanding
     const message = this.#message as ServerMessage
     const payload = this.#payload
+    this.#payload = undefined
     if (message.kind === 'cancelled' && outstanding.phase !== 'discarding')
       throw new PeerProtocolError('a want was cancelled that we want')
     this.#free()
-    if (message.kind === 'chunk' && payload !== undefined) {
+    if (outstanding.phase === 'discarding') payload?.release()
+    else if (message.kind === 'chunk' && payload !== undefined) {
       this.#init.metrics.chunks.inc({ direction: 'received' })
-      outstanding.settle.resolve({ chunk: message.chunk, bytes: payload, digest: message.digest })
+      outstanding.settle.resolve({ chunk: message.chunk, payload, digest: message.digest })
     } else if (message.kind === 'busy') {
       this.#init.metrics.busy.inc({ direction: 'received' })
       outstanding.settle.reject(new PeerBusyError(message.waitMs, message.alternates))
@@ -123,6 +128,7 @@ export class LaneClient implements LaneSink {
     this.#timer?.clear()
     const outstanding = this.#outstanding
     this.#outstanding = undefined
+    this.#payload?.release()
     this.#payload = undefined
     outstanding?.settle.reject(error ?? new PeerClosedError('the peer closed the lane'))
     this.#init.onClosed(this, error)
@@ -157,8 +163,8 @@ export class LaneClient implements LaneSink {
     }
     outstanding.phase = 'receiving'
     this.#watch(outstanding, this.#init.lane.receivedBytes)
-    this.#payload = allocateBytes(payloadBytes)
-    return this.#payload
+    this.#payload = this.#init.buffers.lease(payloadBytes)
+    return this.#payload.bytes
   }
 
   /** Gives up a peer whose bytes have stopped. Looks twice per timeout, so a stall is seen after one to one and a half. */
@@ -178,7 +184,6 @@ export class LaneClient implements LaneSink {
     const isStalled = wasReceiving && reason instanceof PeerStalledError
     outstanding.phase = 'discarding'
     outstanding.settle.reject(reason)
-    this.#payload = undefined
     const late = () => this.abort(new PeerStalledError('the peer does not answer a cancel'))
     this.#startTimer(this.#init.limits.cancelTimeoutMs, late)
     if (isStalled || this.#init.lane.missingPayloadBytes > MAX_DISCARDED_BYTES)
@@ -198,7 +203,6 @@ export class LaneClient implements LaneSink {
   #free(): void {
     this.#outstanding = undefined
     this.#message = undefined
-    this.#payload = undefined
     this.#awaitUse()
   }
 

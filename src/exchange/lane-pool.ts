@@ -1,4 +1,5 @@
 import type { AbortOptions, Clock } from '../core/index.ts'
+import type { Buffers } from '../util/index.ts'
 import { withDeadline } from './deadline.ts'
 import { PeerBusyError, PeerClosedError, PeerProtocolError, PeerStalledError } from './errors.ts'
 import type { ReceivedChunk } from './follow-events.ts'
@@ -13,6 +14,8 @@ export interface LanePoolInit {
   readonly limits: ExchangeLimits
   readonly clock: Clock
   readonly metrics: ExchangeMetrics
+  /** For the chunks that come. */
+  readonly buffers: Buffers
   /** Opens one more lane to the peer. */
   readonly openLane: (options: AbortOptions) => Promise<Lane>
   /** A lane ended because of something the peer did wrong. */
@@ -28,7 +31,7 @@ interface Job {
 /** What a caller with too much queued is told to wait: a few chunks' time. */
 const QUEUE_FULL_WAIT_MS = 50
 
-const RANK: Record<Urgency, number> = { now: 0, soon: 1, later: 2 }
+const RANK: Record<Urgency, number> = { now: 0, soon: 1, later: 2, idle: 3 }
 
 /** The data lanes to one peer: opened when wants wait, closed when idle, each at one want at a time, the urgent first. */
 export class LanePool {
@@ -138,7 +141,7 @@ export class LanePool {
   }
 
   async #open(): Promise<void> {
-    const { clock, limits, metrics, openLane } = this.#init
+    const { clock, limits, metrics, buffers, openLane } = this.#init
     const makeError = () => new PeerStalledError('the peer takes no more streams')
     const init = { clock, timeoutMs: limits.helloTimeoutMs, signal: this.#closing.signal, makeError }
     const lane = await withDeadline(init, (signal) => openLane({ signal }))
@@ -148,6 +151,7 @@ export class LanePool {
       limits,
       clock,
       metrics,
+      buffers,
       onFree: () => this.#dispatch(),
       onClosed: (closed, error) => this.#onLaneClosed(closed, error),
     })

@@ -1,22 +1,20 @@
-import type { BlobRef, Clock, Timer } from '../core/index.ts'
+import type { BlobRef, Timer } from '../core/index.ts'
 import type { Logger } from '../telemetry/index.ts'
+import { type Lease, unpooled } from '../util/index.ts'
 import { layoutOf } from './blob-layout.ts'
 import { withDeadline } from './deadline.ts'
 import { PeerClosedError, PeerProtocolError, PeerStalledError } from './errors.ts'
 import type { InboundHandler } from './inbound-lane.ts'
 import type { Lane } from './lane.ts'
-import type { ExchangeLimits } from './limits.ts'
 import { encodeMessage } from './message-encoder.ts'
 import type { ExchangeMessage, ServerMessage, WantMessage } from './messages.ts'
 import type { ExchangeMetrics } from './metrics.ts'
 import type { ChunkSupply, SuppliedChunk, SupplyBusy } from './ports.ts'
-import type { UploadSlot, UploadSlots } from './upload-slots.ts'
+import type { SlotsBusy } from './upload-slots.ts'
+import { takeUploadTurn, tooLongFor, type UploadTurn, type UploadTurnComponents } from './upload-turn.ts'
 
-export interface LaneServerComponents {
+export interface LaneServerComponents extends UploadTurnComponents {
   readonly supply: ChunkSupply
-  readonly slots: UploadSlots
-  readonly limits: ExchangeLimits
-  readonly clock: Clock
   readonly logger: Logger
   readonly metrics: ExchangeMetrics
 }
@@ -97,27 +95,38 @@ export class LaneServer implements InboundHandler {
   }
 
   async #answer(want: WantMessage, signal: AbortSignal): Promise<void> {
-    if (want.chunk === 'any') return await this.#answerAny(want, signal)
-    const slot = await this.#components.slots.acquire({ urgency: want.urgency, signal })
-    if (!isSlot(slot)) return await this.#replyBusy({ busyMs: slot.busyMs, alternates: this.#alternates(want.ref) })
-    try {
+    const { chunk, ref, urgency } = want
+    if (chunk === 'any') return await this.#answerAny(want, signal)
+    const bytes = layoutOf(ref).lengthOf(chunk)
+    const turn = await takeUploadTurn(this.#components, { bytes, urgency, signal })
+    await this.#inTurn(turn, want, async () => {
       const found = await this.#read(want, this.#components.limits.readTimeoutMs, signal)
-      await this.#give(want, found, signal)
-    } finally {
-      slot.release()
-    }
+      return await this.#give(want, found, signal)
+    })
   }
 
-  /** Waits for a chunk first and for a slot then: a slot is not kept from others while there is nothing to send. */
+  /**
+   * Waits for a chunk first and for its turn then: a slot is not kept from others while there is nothing to send. No chunk
+   * is chosen for a peer that could not be sent it soon.
+   */
   async #answerAny(want: WantMessage, signal: AbortSignal): Promise<void> {
+    const late = tooLongFor(this.#components, want.urgency)
+    if (late !== undefined) return await this.#replyBusy({ ...late, alternates: this.#alternates(want.ref) })
     const found = await this.#read(want, this.#components.limits.anyResponseTimeoutMs * ANY_WAIT_SHARE, signal)
-    if (found === 'lacks' || !('chunk' in found)) return await this.#give(want, found, signal)
-    const slot = await this.#components.slots.acquire({ urgency: want.urgency, signal, isPatient: true })
-    if (!isSlot(slot)) return await this.#replyBusy({ busyMs: slot.busyMs, alternates: this.#alternates(want.ref) })
+    if (found === 'lacks' || !('chunk' in found)) return void (await this.#give(want, found, signal))
+    const bytes = layoutOf(want.ref).lengthOf(found.chunk)
+    const turn = await takeUploadTurn(this.#components, { bytes, urgency: want.urgency, signal, isPatient: true })
+    await this.#inTurn(turn, want, async () => await this.#give(want, found, signal))
+  }
+
+  /** Gives what `give` does its turn, which it used when it resolves to true; without a turn the answer is `busy`. */
+  async #inTurn(turn: UploadTurn | SlotsBusy, { ref }: WantMessage, give: () => Promise<boolean>): Promise<void> {
+    if ('busyMs' in turn) return await this.#replyBusy({ busyMs: turn.busyMs, alternates: this.#alternates(ref) })
+    let isUsed = false
     try {
-      await this.#give(want, found, signal)
+      isUsed = await give()
     } finally {
-      slot.release()
+      turn.end(isUsed)
     }
   }
 
@@ -137,21 +146,30 @@ export class LaneServer implements InboundHandler {
     }
   }
 
-  async #give(want: WantMessage, found: SuppliedChunk | 'lacks' | SupplyBusy, signal: AbortSignal): Promise<void> {
-    if (found === 'lacks') return await this.#reply({ kind: 'lacks' })
-    if (!('chunk' in found)) return await this.#replyBusy(found)
+  /** Answers with what was found; whether it was a chunk. */
+  async #give(want: WantMessage, found: SuppliedChunk | 'lacks' | SupplyBusy, signal: AbortSignal): Promise<boolean> {
+    if (found === 'lacks') {
+      await this.#reply({ kind: 'lacks' })
+      return false
+    }
+    if (!('chunk' in found)) {
+      await this.#replyBusy(found)
+      return false
+    }
     const payload = await this.#bytesOf(found, signal)
     signal.throwIfAborted()
-    if (payload.byteLength !== layoutOf(want.ref).lengthOf(found.chunk)) {
-      throw new RangeError(`the supply gave ${payload.byteLength} bytes as chunk ${found.chunk}`)
+    const { byteLength } = payload.bytes
+    if (byteLength !== layoutOf(want.ref).lengthOf(found.chunk)) {
+      throw new RangeError(`the supply gave ${byteLength} bytes as chunk ${found.chunk}`)
     }
     const isSent = await this.#send({ kind: 'chunk', chunk: found.chunk, digest: found.digest }, payload)
     if (isSent) this.#components.metrics.chunks.inc({ direction: 'sent' })
+    return true
   }
 
   /** Has a deadline, since an upload slot is held meanwhile and a disk may hang. */
-  async #bytesOf({ bytes }: SuppliedChunk, signal: AbortSignal): Promise<Uint8Array> {
-    if (typeof bytes !== 'function') return bytes
+  async #bytesOf({ bytes }: SuppliedChunk, signal: AbortSignal): Promise<Lease> {
+    if (typeof bytes !== 'function') return unpooled(bytes)
     const { clock, limits } = this.#components
     const makeError = () => new PeerStalledError('the disk took too long')
     return await withDeadline({ clock, timeoutMs: limits.readTimeoutMs, signal, makeError }, (inner) =>
@@ -160,14 +178,18 @@ export class LaneServer implements InboundHandler {
   }
 
   /** Sends the answer with back-pressure, so that a requester that does not read gets no next one; false when that has cost the lane. */
-  async #send(message: ServerMessage, payload?: Uint8Array): Promise<boolean> {
+  async #send(message: ServerMessage, payload?: Lease): Promise<boolean> {
     const { clock, limits, metrics } = this.#components
-    const timeoutMs = limits.sendGraceMs + ((payload?.byteLength ?? 0) / limits.minSendBytesPerSecond) * 1000
+    const bytes = payload?.bytes
+    const timeoutMs = limits.sendGraceMs + ((bytes?.byteLength ?? 0) / limits.minSendBytesPerSecond) * 1000
     const makeError = () => new PeerStalledError('the requester reads too slowly')
     this.#isSending = true
     try {
       const header = encodeMessage(message)
-      await withDeadline({ clock, timeoutMs, makeError }, (signal) => this.#lane.send(header, payload, { signal }))
+      const onSent = () => payload?.release()
+      await withDeadline({ clock, timeoutMs, makeError }, (signal) =>
+        this.#lane.send(header, bytes, { signal, onSent }),
+      )
     } catch (error) {
       if (error instanceof PeerStalledError) metrics.failed(error)
       this.#lane.abort(error instanceof Error ? error : new PeerClosedError('sending failed', error))
@@ -193,8 +215,4 @@ export class LaneServer implements InboundHandler {
     const { clock, limits } = this.#components
     this.#idleTimer = clock.after(limits.laneIdleMs * IDLE_FACTOR, () => this.#lane.close())
   }
-}
-
-function isSlot(slot: UploadSlot | { readonly busyMs: number }): slot is UploadSlot {
-  return 'release' in slot
 }

@@ -12,6 +12,11 @@ export interface LaneSink extends FrameSink {
   onClosed(error?: Error): void
 }
 
+export interface SendOptions extends AbortOptions {
+  /** Called once when the payload is needed no more; never where the carrier cannot know, or when sending fails. */
+  readonly onSent?: (() => void) | undefined
+}
+
 /** Byte counts of a lane, told as they happen. */
 export interface LaneTraffic {
   received(bytes: number): void
@@ -67,10 +72,10 @@ export class Lane {
 
   /**
    * Sends a frame, one at a time, and resolves once the channel has its last piece: whoever got the whole frame may answer
-   * at once and finds this side ready. `payload` may not change until it is sent. The lane is aborted when this fails or
-   * the signal fires, since a frame cannot be taken back.
+   * at once and finds this side ready. `payload` may not change until `onSent`. The lane is aborted when this fails or the
+   * signal fires, since a frame cannot be taken back.
    */
-  async send(header: Uint8Array, payload: Uint8Array | undefined, options: AbortOptions): Promise<void> {
+  async send(header: Uint8Array, payload: Uint8Array | undefined, options: SendOptions): Promise<void> {
     if (this.#isSending) throw new Error('a frame cannot be put into the middle of another')
     options.signal?.throwIfAborted()
     this.#isSending = true
@@ -96,18 +101,19 @@ export class Lane {
     this.#channel.abort(error)
   }
 
-  async #writeAll(head: Uint8Array, payload: Uint8Array | undefined, options: AbortOptions): Promise<void> {
+  async #writeAll(head: Uint8Array, payload: Uint8Array | undefined, options: SendOptions): Promise<void> {
     if (!this.#hasRoom) await this.#channel.drained(options)
     this.#write(head)
+    const onPieceSent = afterAll(Math.ceil((payload?.byteLength ?? 0) / SEND_PIECE_BYTES), options.onSent)
     for (let offset = 0; payload !== undefined && offset < payload.byteLength; offset += SEND_PIECE_BYTES) {
       if (!this.#hasRoom) await this.#channel.drained(options)
-      this.#write(payload.subarray(offset, offset + SEND_PIECE_BYTES))
+      this.#write(payload.subarray(offset, offset + SEND_PIECE_BYTES), onPieceSent)
     }
   }
 
-  #write(bytes: Uint8Array): void {
+  #write(bytes: Uint8Array, onSent?: () => void): void {
     if (this.#isClosed) throw new PeerClosedError('the lane has ended')
-    this.#hasRoom = this.#channel.write(bytes)
+    this.#hasRoom = this.#channel.write(bytes, onSent)
     this.#traffic?.sent(bytes.byteLength)
   }
 
@@ -129,5 +135,15 @@ export class Lane {
     this.#decoder?.stop()
     if (error === undefined) this.#channel.close()
     this.#sink?.onClosed(error ?? (isCut ? new PeerClosedError('the stream ended inside a frame') : undefined))
+  }
+}
+
+/** Calls `onLast` when it was called `count` times itself. */
+function afterAll(count: number, onLast: (() => void) | undefined): (() => void) | undefined {
+  if (onLast === undefined) return undefined
+  let left = count
+  return () => {
+    left--
+    if (left === 0) onLast()
   }
 }

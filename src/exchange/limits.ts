@@ -25,6 +25,9 @@ export const MAX_NAME_CHARS = 256
 /** Longest bearer token passed on: the largest registries' tokens take some 4,000 characters. */
 export const MAX_AUTHORIZATION_CHARS = 8_192
 
+/** The last TCP port (RFC 9293 section 3.1). */
+export const MAX_PORT = 65_535
+
 /** Places one blob is said to be at; the first that answers is enough. */
 export const MAX_ORIGINS_PER_FOLLOW = 16
 
@@ -61,6 +64,16 @@ export interface ExchangeLimits {
   readonly requestTimeoutMs: number
   /** From cancelling a want to the lane being free again. */
   readonly cancelTimeoutMs: number
+  /** From asking for a data lane to having it over TLS; the libp2p connection takes its place after that. */
+  readonly tlsOpenTimeoutMs: number
+  /** From accepting a TLS socket to the end of its handshake. */
+  readonly tlsHandshakeTimeoutMs: number
+  /** Handshakes under way with those who open lanes to us, in all and from one host. */
+  readonly maxTlsHandshakes: number
+  readonly maxTlsHandshakesPerHost: number
+  /** How long a bulk port that could not be reached is left alone; each time twice as long. */
+  readonly firstTlsRestMs: number
+  readonly maxTlsRestMs: number
   /** From asking for a chunk map to having it. */
   readonly mapTimeoutMs: number
   /** The slowest reader that is served a chunk, in bytes per second, after a grace of `sendGraceMs`. */
@@ -91,8 +104,9 @@ export const DEFAULT_LIMITS: ExchangeLimits = {
   controlMessagesPerSecond: 500,
   // Waiting wants hold no bytes; half a thousand is a wave of 128 agents with four lanes each.
   maxWaitingUploads: 512,
-  // Above this another peer is the better choice.
-  maxUploadWaitMs: 150,
+  // A chunk of 1 MiB among four takes 336 ms at 100 Mbit/s: one that waits for the next free slot keeps the uplink busy,
+  // and a want told to come again costs more than one that waits.
+  maxUploadWaitMs: 400,
   // Several addresses may be tried, each with a handshake of a few round trips.
   connectTimeoutMs: 10_000,
   // One round trip and the load of a busy process.
@@ -108,6 +122,17 @@ export const DEFAULT_LIMITS: ExchangeLimits = {
   // A cancelled want is answered within one round trip.
   cancelTimeoutMs: 2_000,
   mapTimeoutMs: 5_000,
+  // One lost SYN (resent after 1 s) is survived, and a reader does not take it for a stall of the peer.
+  tlsOpenTimeoutMs: 1_500,
+  // Nobody at the other end waits longer than for `tlsOpenTimeoutMs`.
+  tlsHandshakeTimeoutMs: 3_000,
+  // Each takes 1.2 ms of CPU; whoever finds no place uses a libp2p stream.
+  maxTlsHandshakes: 256,
+  // A few agents behind one address, with four lanes each.
+  maxTlsHandshakesPerHost: 64,
+  // A port that is filtered stays so; one that was swamped for a moment is back within one pull.
+  firstTlsRestMs: 15_000,
+  maxTlsRestMs: 300_000,
   // 1 MiB in 21 s: below that a reader costs more slots than it gains bytes.
   minSendBytesPerSecond: 64 * 1024,
   sendGraceMs: 5_000,

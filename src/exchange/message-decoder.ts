@@ -27,6 +27,7 @@ import {
   MAX_AUTHORIZATION_CHARS,
   MAX_ORIGINS_PER_FOLLOW,
   MAX_PEERS_PER_MESSAGE,
+  MAX_PORT,
 } from './limits.ts'
 import type { ExchangeMessage, Urgency, WantMessage } from './messages.ts'
 
@@ -86,8 +87,10 @@ function typed({ body }: Message): ExchangeMessage {
 
 function helloOf(hello: Hello): ExchangeMessage {
   atMost(MAX_NAME_CHARS, hello.zone.length, 'characters in a zone')
+  atMost(MAX_PORT, hello.bulkPort, 'as a port')
   const role = hello.role === Role.TRACKER ? 'tracker' : 'agent'
-  return { kind: 'hello', version: hello.version, role, zone: hello.zone }
+  const bulk = hello.bulkPort === 0 ? {} : { bulkPort: hello.bulkPort }
+  return { kind: 'hello', version: hello.version, role, zone: hello.zone, ...bulk }
 }
 
 function followOf(follow: Follow): ExchangeMessage {
@@ -124,7 +127,8 @@ function busyOf(busy: Busy): ExchangeMessage {
 
 function urgencyOf(urgency: WireUrgency): Urgency {
   if (urgency === WireUrgency.NOW) return 'now'
-  return urgency === WireUrgency.SOON ? 'soon' : 'later'
+  if (urgency === WireUrgency.SOON) return 'soon'
+  return urgency === WireUrgency.IDLE ? 'idle' : 'later'
 }
 
 function peersOf(peers: readonly Peer[]): PeerRef[] {

@@ -2,7 +2,7 @@ import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf'
 import { digestBytes, type OriginGrant, type PeerRef } from '../core/index.ts'
 import { MessageSchema, Role, Urgency as WireUrgency } from './exchange_pb.ts'
 import { MAX_ADDRESS_CHARS, MAX_ADDRESSES_PER_PEER, MAX_PEERS_PER_MESSAGE } from './limits.ts'
-import type { ExchangeMessage, Urgency } from './messages.ts'
+import type { ExchangeMessage, HelloMessage, Urgency } from './messages.ts'
 
 type WireMessage = MessageInitShape<typeof MessageSchema>
 type WireBody = NonNullable<WireMessage['body']>
@@ -11,6 +11,7 @@ const WIRE_URGENCY: Record<Urgency, WireUrgency> = {
   now: WireUrgency.NOW,
   soon: WireUrgency.SOON,
   later: WireUrgency.LATER,
+  idle: WireUrgency.IDLE,
 }
 
 /** The frame header that says `message`. Lists of peers are cut to what a receiver accepts. */
@@ -21,7 +22,7 @@ export function encodeMessage(message: ExchangeMessage): Uint8Array {
 function bodyOf(message: ExchangeMessage): WireBody {
   switch (message.kind) {
     case 'hello':
-      return { case: 'hello', value: { ...message, role: message.role === 'tracker' ? Role.TRACKER : Role.AGENT } }
+      return { case: 'hello', value: wireHello(message) }
     case 'follow':
       return {
         case: 'follow',
@@ -73,6 +74,10 @@ function laneBodyOf(message: LaneMessage): WireBody {
     case 'cancelled':
       return { case: message.kind, value: {} }
   }
+}
+
+function wireHello({ version, role, zone, bulkPort = 0 }: HelloMessage) {
+  return { version, role: role === 'tracker' ? Role.TRACKER : Role.AGENT, zone, bulkPort }
 }
 
 function wireOrigin({ namespace, repository, authorization = '' }: OriginGrant) {

@@ -1,7 +1,10 @@
 import type { BlobRef, Digest, OriginGrant, PeerRef, PeerRole } from '../core/index.ts'
 
-/** How much a want is in a hurry: a reader waits for it, it is in the window in front of a reader, or it completes a blob in the background. */
-export type Urgency = 'now' | 'soon' | 'later'
+/**
+ * How much a want is in a hurry: a reader waits for it, it is in the window in front of a reader, it is the rest of what a
+ * reader reads, or nobody waits for it.
+ */
+export type Urgency = 'now' | 'soon' | 'later' | 'idle'
 
 /** The first message each way of a control stream. The role is what the peer says of itself: who is believed is decided by PeerId. */
 export interface HelloMessage {
@@ -9,6 +12,8 @@ export interface HelloMessage {
   readonly version: number
   readonly role: PeerRole
   readonly zone: string
+  /** The TCP port at which the peer takes data lanes over TLS, if it does. */
+  readonly bulkPort?: number | undefined
 }
 
 /** What a follower says on its control stream. `follow` and `request` are numbers it chose; answers carry them. */

@@ -36,6 +36,20 @@ export function exchangeMetrics(metrics: Metrics) {
       help: 'Messages on control streams.',
       labels: ['direction'],
     }),
+    lanes: metrics.counter({
+      name: 'shoal_exchange_lanes_total',
+      help: 'Data lanes opened, by what carries them and by who opened them (sent: we did).',
+      labels: ['carrier', 'direction'],
+    }),
+    tlsFallbacks: metrics.counter({
+      name: 'shoal_exchange_tls_fallbacks_total',
+      help: 'Bulk ports that were tried and could not be used, so that a libp2p stream took the place.',
+    }),
+    tlsRefusals: metrics.counter({
+      name: 'shoal_exchange_tls_refusals_total',
+      help: 'Sockets at our bulk port that were not let in, by reason.',
+      labels: ['reason'],
+    }),
     /** Shows the number that `inUse` gives. */
     watchUploadSlots(inUse: () => number): void {
       const help = 'Chunks being sent to peers at this moment.'

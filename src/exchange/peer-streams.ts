@@ -17,6 +17,10 @@ export interface PeerStreams {
   unhandle(protocol: string): Promise<unknown>
   /** Calls back when the last connection to a peer is gone; returns what takes the listener away. */
   onPeerDisconnected(listener: (peerId: string) => void): () => void
+  /** Whether there is a live connection, which only admitted peers have. */
+  isConnected(peerId: string): boolean
+  /** IP addresses and DNS names at which a connected peer may be reached, the best first. */
+  hostsOf(peerId: string): Promise<readonly string[]>
   /** Multiaddrs at which a peer can be reached by others. */
   addressesOf(peerId: string): Promise<readonly string[]>
   /** Ends all connections to the peer and refuses new ones for that long. */

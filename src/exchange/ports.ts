@@ -1,4 +1,5 @@
 import type { AbortOptions, BlobRef, Digest, OriginGrant, PeerRef, PeerRole } from '../core/index.ts'
+import type { Lease } from '../util/index.ts'
 import type { Urgency } from './messages.ts'
 
 /** A connected peer and what it says it is. */
@@ -27,8 +28,11 @@ export interface Subscription {
 /** A chunk to be sent. */
 export interface SuppliedChunk {
   readonly chunk: number
-  /** The chunk, not changed until it is sent; or a function called once an upload slot is free, so that waiting wants hold no bytes. */
-  readonly bytes: Uint8Array | ((options: AbortOptions) => Promise<Uint8Array>)
+  /**
+   * The chunk, never changed; or a function called once an upload slot is free, so that waiting wants hold no bytes, and what
+   * it gives is given back when it is sent.
+   */
+  readonly bytes: Uint8Array | ((options: AbortOptions) => Promise<Lease>)
   /** Its raw sha256. */
   readonly digest: Uint8Array
 }

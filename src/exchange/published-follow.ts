@@ -7,8 +7,8 @@ export interface PublishedFollowInit {
   readonly follow: number
   /** There is something to tell: at once, or together with what else comes in the next milliseconds. */
   readonly onNews: (follow: PublishedFollow, isUrgent: boolean) => void
-  /** The follow is over: `isOurs` when we said `gone`, not when the follower left. */
-  readonly onEnded: (follow: PublishedFollow, isOurs: boolean) => void
+  /** The follow is over: `isOurs` when we said `gone`, not when the follower left. Whoever is refused is still told of `lastPeers`. */
+  readonly onEnded: (follow: PublishedFollow, isOurs: boolean, lastPeers: readonly PeerRef[] | undefined) => void
 }
 
 /**
@@ -82,10 +82,11 @@ export class PublishedFollow implements Publisher {
   #end(isOurs: boolean): void {
     if (this.#isEnded) return
     this.#isEnded = true
+    const lastPeers = this.#peers
     this.#bits = undefined
     this.#peers = undefined
     this.#have.clear()
-    this.#init.onEnded(this, isOurs)
+    this.#init.onEnded(this, isOurs, lastPeers)
     this.#subscription?.close()
   }
 

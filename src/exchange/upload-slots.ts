@@ -31,7 +31,7 @@ interface Waiter {
   readonly grant: (slot: UploadSlot) => void
 }
 
-const URGENCIES: readonly Urgency[] = ['now', 'soon', 'later']
+const URGENCIES: readonly Urgency[] = ['now', 'soon', 'later', 'idle']
 
 /** Service time assumed before any was measured: 1 MiB at 50 MB/s. */
 const FIRST_SERVICE_MS = 20
@@ -46,7 +46,12 @@ const MIN_BUSY_MS = 10
 export class UploadSlots {
   readonly #init: UploadSlotsInit
   readonly #clock: Clock
-  readonly #waiting: Record<Urgency, Set<Waiter>> = { now: new Set(), soon: new Set(), later: new Set() }
+  readonly #waiting: Record<Urgency, Set<Waiter>> = {
+    now: new Set(),
+    soon: new Set(),
+    later: new Set(),
+    idle: new Set(),
+  }
   #inUse = 0
   #waitingCount = 0
   #serviceMs = FIRST_SERVICE_MS

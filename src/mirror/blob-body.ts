@@ -1,4 +1,5 @@
 import type { AbortOptions } from '../core/index.ts'
+import { type Lease, unpooled } from '../util/index.ts'
 import type { ByteRange } from './byte-ranges.ts'
 import { BodyLengthError } from './errors.ts'
 import type { MultipartPlan } from './multipart.ts'
@@ -13,16 +14,17 @@ export function rangeBody(
   range: ByteRange,
   demand: BlobDemand,
   options: AbortOptions,
-): AsyncIterator<Uint8Array, void> {
-  return exactly(handle.read(range, demand, options), range.end - range.start)
+): AsyncIterator<Lease, void> {
+  return exactly(handle.lend(range, demand, options), range.end - range.start)
 }
 
-async function* exactly(chunks: AsyncIterable<Uint8Array>, lengthBytes: number): AsyncGenerator<Uint8Array, void> {
+async function* exactly(chunks: AsyncIterable<Lease>, lengthBytes: number): AsyncGenerator<Lease, void> {
   let seenBytes = 0
   for await (const chunk of chunks) {
-    seenBytes += chunk.byteLength
+    const { byteLength } = chunk.bytes
+    seenBytes += byteLength
     if (seenBytes > lengthBytes) break
-    if (chunk.byteLength > 0) yield chunk
+    if (byteLength > 0) yield chunk
     if (seenBytes === lengthBytes) return
   }
   throw new BodyLengthError(lengthBytes, seenBytes)
@@ -33,7 +35,7 @@ export async function* multipartBody(
   handle: BlobHandle,
   plan: MultipartPlan,
   options: AbortOptions,
-): AsyncGenerator<Uint8Array, void> {
+): AsyncGenerator<Lease, void> {
   const started: PartReader[] = []
   let nextPart = 0
   const startMore = (): void => {
@@ -48,7 +50,7 @@ export async function* multipartBody(
       yield* (started[0] as PartReader).bytes()
       started.shift()
     }
-    yield plan.tail
+    yield unpooled(plan.tail)
   } finally {
     await Promise.allSettled(started.map((part) => part.stop()))
   }
@@ -57,10 +59,10 @@ export async function* multipartBody(
 /** One part, its first bytes asked for at once. */
 class PartReader {
   readonly #head: Uint8Array
-  readonly #chunks: AsyncIterator<Uint8Array, void>
-  readonly #first: Promise<IteratorResult<Uint8Array, void>>
+  readonly #chunks: AsyncIterator<Lease, void>
+  readonly #first: Promise<IteratorResult<Lease, void>>
 
-  constructor(chunks: AsyncIterator<Uint8Array, void>, head: Uint8Array) {
+  constructor(chunks: AsyncIterator<Lease, void>, head: Uint8Array) {
     this.#head = head
     this.#chunks = chunks
     this.#first = chunks.next()
@@ -68,10 +70,10 @@ class PartReader {
     this.#first.catch(() => {})
   }
 
-  async *bytes(): AsyncGenerator<Uint8Array, void> {
+  async *bytes(): AsyncGenerator<Lease, void> {
     const head = this.#head
     let next = await this.#first
-    yield head
+    yield unpooled(head)
     for (; next.done !== true; next = await this.#chunks.next()) yield next.value
   }
 

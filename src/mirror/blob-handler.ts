@@ -1,4 +1,5 @@
 import { MediaType } from '../oci/index.ts'
+import type { Lease } from '../util/index.ts'
 import type { AbortMemory } from './abort-memory.ts'
 import type { AcceptedBlobs } from './accepted-blobs.ts'
 import { type BodyPlan, planBody } from './body-plan.ts'
@@ -118,9 +119,9 @@ async function firstInHand({ budget }: MirrorRequest, handle: BlobHandle, plan: 
 }
 
 function startingWith(
-  first: IteratorResult<Uint8Array, void> | undefined,
-  rest: AsyncIterator<Uint8Array, void>,
-): AsyncIterator<Uint8Array, void> {
+  first: IteratorResult<Lease, void> | undefined,
+  rest: AsyncIterator<Lease, void>,
+): AsyncIterator<Lease, void> {
   let pending = first
   return {
     async next() {

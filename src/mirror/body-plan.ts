@@ -1,3 +1,4 @@
+import type { Lease } from '../util/index.ts'
 import { MediaType } from '../oci/index.ts'
 import { multipartBody, rangeBody } from './blob-body.ts'
 import type { AbortOptions } from '../core/index.ts'
@@ -13,7 +14,7 @@ export interface BodyPlan {
   readonly status: 200 | 206
   readonly lengthBytes: number
   readonly headers: ReplyHeaders
-  readonly open: () => AsyncIterator<Uint8Array, void>
+  readonly open: () => AsyncIterator<Lease, void>
 }
 
 /** The body a request gets of an open blob, or the refusal of its ranges. */

@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import type { Clock } from '../core/index.ts'
+import type { Lease } from '../util/index.ts'
 import { BodyLengthError, BodyStalledError, ClientStalledError } from './errors.ts'
 
 /** How a body ended: all of it written, the client left (or takes nothing), the mirror stops, or the source failed short of Content-Length. */
@@ -24,12 +25,13 @@ export interface BodyWriterOptions {
 }
 
 /**
- * Writes exactly `lengthBytes` from `chunks`, no faster than the client takes them: at most one array of the source's is
- * waiting in the socket. Never ends the response; on a failure not one byte beyond the verified ones is written.
+ * Writes exactly `lengthBytes` from `chunks`, no faster than the client takes them: at most one piece of the source's is
+ * waiting in the socket, and each is given back when the kernel has it. Never ends the response; on a failure not one byte
+ * beyond the verified ones is written.
  */
 export async function writeBody(
   sink: BodySink,
-  chunks: AsyncIterator<Uint8Array, void>,
+  chunks: AsyncIterator<Lease, void>,
   lengthBytes: number,
   init: BodyWriterInit,
   options: BodyWriterOptions,
@@ -40,11 +42,12 @@ export async function writeBody(
     while (sentBytes < lengthBytes) {
       const next = await limit.wait(chunks.next(), init.sourceStallMs, () => new BodyStalledError(init.sourceStallMs))
       if (next.done === true) throw new BodyLengthError(lengthBytes, sentBytes)
-      if (sentBytes + next.value.byteLength > lengthBytes)
-        throw new BodyLengthError(lengthBytes, sentBytes + next.value.byteLength)
-      sentBytes += next.value.byteLength
-      const isTaken = sink.write(next.value)
-      options.onBytes?.(next.value.byteLength)
+      const { bytes } = next.value
+      if (sentBytes + bytes.byteLength > lengthBytes)
+        throw new BodyLengthError(lengthBytes, sentBytes + bytes.byteLength)
+      sentBytes += bytes.byteLength
+      const isTaken = sink.write(bytes, giveBack(next.value))
+      options.onBytes?.(bytes.byteLength)
       if (!isTaken) await limit.drained(init.clientStallMs)
     }
     return { end: 'complete' }
@@ -106,6 +109,13 @@ class StallLimit {
   close(): void {
     this.#sink.off('close', this.#onGone)
     this.#options.signal.removeEventListener('abort', this.#onGone)
+  }
+}
+
+/** For when the piece is with the kernel. A socket that failed may not have let go of it: then it is lost instead. */
+function giveBack(piece: Lease): (error?: Error | null) => void {
+  return (error) => {
+    if (error === undefined || error === null) piece.release()
   }
 }
 

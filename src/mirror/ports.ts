@@ -1,4 +1,5 @@
 import type { AbortOptions, Digest, OriginRef } from '../core/index.ts'
+import type { Lease } from '../util/index.ts'
 import type { ByteRange } from './byte-ranges.ts'
 
 /**
@@ -32,9 +33,9 @@ export interface BlobHandle {
   readonly heldBytes?: number
   /**
    * Verified bytes [start, end) in order, exactly end - start of them, fetched only as they are read (see `BlobDemand`).
-   * The reader may keep the arrays but not change them. Throws when every source has failed.
+   * The reader gives each piece back. Throws when every source has failed.
    */
-  read(range: ByteRange, demand: BlobDemand, options: AbortOptions): AsyncIterable<Uint8Array>
+  lend(range: ByteRange, demand: BlobDemand, options: AbortOptions): AsyncIterable<Lease>
   close(): void
 }
 

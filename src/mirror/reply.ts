@@ -1,3 +1,4 @@
+import type { Lease } from '../util/index.ts'
 import type { BodyOutcome } from './body-writer.ts'
 
 /** Header names in lower case; a list becomes one line each. */
@@ -6,7 +7,7 @@ export type ReplyHeaders = Readonly<Record<string, string | readonly string[]>>
 /** A body whose first bytes are at hand. */
 export interface StreamedBody {
   readonly lengthBytes: number
-  readonly chunks: AsyncIterator<Uint8Array, void>
+  readonly chunks: AsyncIterator<Lease, void>
   /** Called once, when the body is written or given up; frees what it holds. */
   done(outcome: BodyOutcome): void
 }

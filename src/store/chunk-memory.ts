@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache'
+import type { Lease } from '../util/index.ts'
 import type { StoreMetrics } from './metrics.ts'
 
 /** No chunk takes more than this share of the memory; larger ones are read in part, each time. */
@@ -6,7 +7,7 @@ const MAX_SHARE = 1 / 8
 
 /** Whole chunks by their digest, the longest unused ones given up first. A digest never means other bytes, so nothing here is ever stale. */
 export class ChunkMemory {
-  readonly #chunks: LRUCache<string, Uint8Array> | undefined
+  readonly #chunks: LRUCache<string, Lease> | undefined
   readonly #metrics: StoreMetrics
   readonly #maxChunkBytes: number
 
@@ -14,7 +15,11 @@ export class ChunkMemory {
     this.#metrics = metrics
     this.#maxChunkBytes = Math.floor(memoryBytes * MAX_SHARE)
     if (memoryBytes < 1) return
-    this.#chunks = new LRUCache({ maxSize: memoryBytes, sizeCalculation: (bytes) => Math.max(1, bytes.byteLength) })
+    this.#chunks = new LRUCache({
+      maxSize: memoryBytes,
+      sizeCalculation: ({ bytes }) => Math.max(1, bytes.byteLength),
+      dispose: (lease) => lease.release(),
+    })
   }
 
   /** Whether a chunk of this size may be kept. */
@@ -22,14 +27,16 @@ export class ChunkMemory {
     return lengthBytes <= this.#maxChunkBytes
   }
 
-  get(digest: string): Uint8Array | undefined {
-    const bytes = this.#chunks?.get(digest)
-    this.#metrics.memoryLookups.inc({ outcome: bytes === undefined ? 'miss' : 'hit' })
-    return bytes
+  /** Stays with the memory: whoever reads it takes a share. */
+  get(digest: string): Lease | undefined {
+    const lease = this.#chunks?.get(digest)
+    this.#metrics.memoryLookups.inc({ outcome: lease === undefined ? 'miss' : 'hit' })
+    return lease
   }
 
-  set(digest: string, bytes: Uint8Array): void {
-    this.#chunks?.set(digest, bytes)
+  /** Takes the lease over. */
+  set(digest: string, lease: Lease): void {
+    this.#chunks?.set(digest, lease)
   }
 
   clear(): void {

@@ -1,4 +1,5 @@
 import type { AbortOptions } from '../core/index.ts'
+import { type Buffers, type Lease, unpooled } from '../util/index.ts'
 import type { BlobState, ChunkPlace } from './blob-state.ts'
 import type { ChunkDropper } from './chunk-dropper.ts'
 import type { ChunkMemory } from './chunk-memory.ts'
@@ -9,6 +10,13 @@ export interface ChunkReaderComponents {
   readonly memory: ChunkMemory
   readonly dropper: ChunkDropper
   readonly metrics: StoreMetrics
+  readonly buffers: Buffers
+}
+
+/** A chunk being read for all who want it meanwhile. Each takes a share; the last to leave gives the chunk's own lease back. */
+interface Loading {
+  readonly chunk: Promise<Lease>
+  readers: number
 }
 
 /** The part of one chunk that a range covers. */
@@ -27,63 +35,85 @@ interface Piece {
  */
 export class ChunkReader {
   readonly #components: ChunkReaderComponents
-  readonly #loading = new Map<string, Promise<Uint8Array>>()
+  readonly #loading = new Map<string, Loading>()
 
   constructor(components: ChunkReaderComponents) {
     this.#components = components
   }
 
-  async read(blob: BlobState, offset: number, length: number, options: AbortOptions = {}): Promise<Uint8Array> {
+  /** The caller gives the bytes back. */
+  async read(blob: BlobState, offset: number, length: number, options: AbortOptions = {}): Promise<Lease> {
     const pieces = piecesOf(blob, offset, length)
     options.signal?.throwIfAborted()
     const [only] = pieces
-    if (only === undefined) return new Uint8Array()
+    if (only === undefined) return unpooled(new Uint8Array())
     if (pieces.length === 1) return await this.#readPiece(blob, only)
-    const bytes = Buffer.allocUnsafeSlow(length)
+    const lease = this.#components.buffers.lease(length)
+    const { bytes } = lease
     let filled = 0
     for (const piece of pieces) {
       options.signal?.throwIfAborted()
       await this.#readPieceInto(bytes.subarray(filled, filled + piece.lengthBytes), blob, piece)
       filled += piece.lengthBytes
     }
-    return bytes
+    return lease
   }
 
-  async #readPieceInto(target: Buffer, blob: BlobState, piece: Piece): Promise<void> {
+  async #readPieceInto(target: Uint8Array, blob: BlobState, piece: Piece): Promise<void> {
     if (piece.isWhole) await this.#readDisk(target, blob, piece.chunk, 0)
-    else target.set(await this.#readPiece(blob, piece))
+    else await this.#copyPiece(target, blob, piece)
   }
 
-  async #readPiece(blob: BlobState, piece: Piece): Promise<Uint8Array> {
+  async #copyPiece(target: Uint8Array, blob: BlobState, piece: Piece): Promise<void> {
+    const lease = await this.#readPiece(blob, piece)
+    target.set(lease.bytes)
+    lease.release()
+  }
+
+  async #readPiece(blob: BlobState, piece: Piece): Promise<Lease> {
     const { chunk, from, lengthBytes } = piece
     const key = keyOf(blob, chunk)
     if (piece.isWhole) return await this.#load(blob, chunk, key)
     if (!this.#components.memory.fits(blob.layout.lengthOf(chunk))) {
-      const bytes = Buffer.allocUnsafeSlow(lengthBytes)
-      await this.#readDisk(bytes, blob, chunk, from)
-      return bytes
+      const lease = this.#components.buffers.lease(lengthBytes)
+      await this.#readDisk(lease.bytes, blob, chunk, from)
+      return lease
     }
-    const whole = this.#components.memory.get(key) ?? (await this.#loadAndKeep(blob, chunk, key))
-    return whole.subarray(from, from + lengthBytes)
+    const { memory } = this.#components
+    const inMemory = memory.get(key)
+    if (inMemory !== undefined) return inMemory.share(from, from + lengthBytes)
+    const whole = await this.#load(blob, chunk, key)
+    const part = whole.share(from, from + lengthBytes)
+    memory.set(key, whole)
+    return part
   }
 
-  async #loadAndKeep(blob: BlobState, chunk: number, key: string): Promise<Uint8Array> {
-    const bytes = await this.#load(blob, chunk, key)
-    this.#components.memory.set(key, bytes)
-    return bytes
-  }
-
-  async #load(blob: BlobState, chunk: number, key: string): Promise<Uint8Array> {
-    const underWay = this.#loading.get(key)
-    if (underWay !== undefined) return await underWay
-    const bytes = Buffer.allocUnsafeSlow(blob.layout.lengthOf(chunk))
-    const loading = this.#readDisk(bytes, blob, chunk, 0).then(() => bytes)
-    this.#loading.set(key, loading)
+  /** The whole chunk; the caller gives it back. */
+  async #load(blob: BlobState, chunk: number, key: string): Promise<Lease> {
+    const loading = this.#loading.get(key) ?? this.#startLoading(blob, chunk, key)
+    loading.readers++
     try {
-      return await loading
+      return (await loading.chunk).share()
     } finally {
-      this.#loading.delete(key)
+      loading.readers--
+      if (loading.readers === 0) this.#endLoading(key, loading)
     }
+  }
+
+  #startLoading(blob: BlobState, chunk: number, key: string): Loading {
+    const lease = this.#components.buffers.lease(blob.layout.lengthOf(chunk))
+    const loading = { chunk: this.#readDisk(lease.bytes, blob, chunk, 0).then(() => lease), readers: 0 }
+    this.#loading.set(key, loading)
+    return loading
+  }
+
+  /** One that failed loses its buffer: the disk may still be at it. */
+  #endLoading(key: string, { chunk }: Loading): void {
+    this.#loading.delete(key)
+    chunk.then(
+      (lease) => lease.release(),
+      () => {},
+    )
   }
 
   /** Fills `target`. Starts over when the bytes moved to another blob while they were being read. */

@@ -1,5 +1,6 @@
 import { type ChunkLayout, ChunkMapError, encodeSignedChunkMap, type SignedChunkMap } from '../chunking/index.ts'
 import type { AbortOptions, BlobRef } from '../core/index.ts'
+import type { Lease } from '../util/index.ts'
 import { writeAtomic } from './atomic-file.ts'
 import type { BlobState } from './blob-state.ts'
 import type { ChunkReader } from './chunk-reader.ts'
@@ -75,6 +76,11 @@ export class OpenBlob {
    * all held, and a StoreFailedError when the disk fails; what it lost is not held any more then.
    */
   async read(offset: number, length: number, options?: AbortOptions): Promise<Uint8Array> {
+    return (await this.lend(offset, length, options)).bytes
+  }
+
+  /** As `read`, but the caller gives the bytes back when it is done with them. */
+  async lend(offset: number, length: number, options?: AbortOptions): Promise<Lease> {
     return await this.#use((blob) => this.#components.reader.read(blob, offset, length, options))
   }
 

@@ -1,6 +1,7 @@
 import { type Cutter, gridCutter } from '../chunking/index.ts'
 import type { AbortOptions, BlobRef, Clock, Digest, OriginRef } from '../core/index.ts'
 import type { Logger, Metrics } from '../telemetry/index.ts'
+import { type Buffers, freshBuffers } from '../util/index.ts'
 import { BlobDesk } from './blob-desk.ts'
 import { BlobRemover } from './blob-remover.ts'
 import type { BlobState } from './blob-state.ts'
@@ -48,6 +49,8 @@ export interface StoreComponents {
   readonly cutter?: Cutter
   readonly files?: FileSystem
   readonly hasher?: Hasher
+  /** For chunks that are read; without it each has a buffer of its own. */
+  readonly buffers?: Buffers
 }
 
 /** What the store knows of a blob without opening it. */
@@ -271,7 +274,7 @@ async function openParts(init: StoreInit, components: StoreComponents, opened: O
   const freshFiles = (blob: BlobState) => desk.freshFiles(blob.ref)
   const handles = {
     files,
-    reader: new ChunkReader({ memory, dropper, metrics }),
+    reader: new ChunkReader({ memory, dropper, metrics, buffers: components.buffers ?? freshBuffers }),
     writer: new ChunkWriter({ catalogue, verifier, space, metrics }),
     completion: new Completion({ verifier, remover, space, files, freshFiles }),
     onRelease: (blob: BlobState) => desk.release(blob),

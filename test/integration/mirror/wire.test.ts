@@ -117,6 +117,26 @@ describe('clients that leave or linger', () => {
     await until(() => mirror.blobs.abortedReads === 1 && mirror.blobs.openHandles === 0)
   })
 
+  test('buffers that are used again never mix the bodies of clients that read, read slowly or hang up', async (t) => {
+    const mirror = testScope(t).use(await startTestMirror())
+    const content = patternBytes(0, 24 * MIB)
+    const digest = mirror.blobs.add(content, { chunkBytes: MIB })
+    const ask = (index: number): string =>
+      requestText(`GET /v2/lib/app/blobs/${digest}`, { ...CONTAINERD, Range: `bytes=${index}-` })
+    const leaving = [1, 2, 3].map((index) => {
+      const socket = connect(mirror.port, '127.0.0.1')
+      socket.write(ask(index))
+      return new Promise((resolve) => socket.once('data', () => resolve(socket.destroy())))
+    })
+    const slow = connect(mirror.port, '127.0.0.1')
+    slow.write(ask(0))
+    const fast = await Promise.all([4, 5, 6, 7].map(async (index) => await rawExchange(mirror.port, ask(index))))
+    await Promise.all(leaving)
+    const bodies = [...fast, await readToEnd(slow)].map(({ body }) => body)
+    for (const [at, index] of [4, 5, 6, 7, 0].entries()) assert.ok(bodies[at]?.equals(content.subarray(index)))
+    assert.ok(mirror.blobs.buffers.idleBytes > 0)
+  })
+
   test('a client that reads slowly holds no more than what fits into the sockets', async (t) => {
     const mirror = testScope(t).use(await startTestMirror())
     const digest = digestOf(Buffer.from('hundred megabytes'))

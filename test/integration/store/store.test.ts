@@ -12,6 +12,7 @@ import {
   StoreLockedError,
 } from '../../../src/store/index.ts'
 import { Metrics } from '../../../src/telemetry/index.ts'
+import { BufferPool } from '../../../src/util/index.ts'
 import { chunkMapOf, mapSigner } from '../../support/chunk-maps.ts'
 import { FaultyFileSystem } from '../../support/faulty-file-system.ts'
 import { fill, openStore, patternBlob, storeFolder, storeWhole, TEST_CHUNK_BYTES } from '../../support/store-lab.ts'
@@ -19,6 +20,7 @@ import { VirtualClock } from '../../support/virtual-clock.ts'
 
 const blobA = patternBlob([1, 2, 3, 4], 10)
 const blobB = patternBlob([9, 2, 8], 30)
+const longBlob = patternBlob([...Array(20).keys()])
 
 test('holds a chunk once its write resolves and reads any range of held chunks', async (t) => {
   const store = await openStore({ dir: await storeFolder(t) })
@@ -494,4 +496,34 @@ test('files of a blob that are incomplete or foreign are cleared away at the sta
   assert.equal(again.find(blobB.ref.digest)?.isComplete, false, 'the chunk it shared is gone')
   assert.deepEqual(await readdir(folder(blobA.ref.digest)), [])
   await again.close()
+})
+
+test('one chunk lent to many at once is read once, and its buffer comes back with the last of them', async (t) => {
+  const clock = new VirtualClock()
+  const buffers = new BufferPool({ maxIdleBytes: 1 << 20, minPooledBytes: 4, isPoisoning: true }, { clock })
+  const store = await openStore({ dir: await storeFolder(t), buffers, memoryBytes: 0 })
+  const open = await storeWhole(store, blobA).then(() => store.open(blobA.ref))
+  const [first, second] = await Promise.all([open.lend(64, 64), open.lend(64, 64)])
+  assert.equal(first.bytes.buffer, second.bytes.buffer)
+  first.release()
+  const other = await open.lend(0, 64)
+  assert.deepEqual([Buffer.from(second.bytes), buffers.idleBytes], [blobA.bytes.subarray(64, 128), 0])
+  second.release()
+  other.release()
+  assert.equal(buffers.idleBytes, 128)
+  open.release()
+  await store.close()
+})
+
+test('a part of a chunk in memory stays right when the chunk has to leave memory', async (t) => {
+  const store = await openStore({ dir: await storeFolder(t), memoryBytes: 8 * 64 })
+  await storeWhole(store, longBlob)
+  const open = await store.open(longBlob.ref)
+  const part = await open.lend(5, 20)
+  for (let chunk = 1; chunk < 20; chunk++) (await open.lend(chunk * 64 + 1, 10)).release()
+  assert.deepEqual(Buffer.from(part.bytes), longBlob.bytes.subarray(5, 25))
+  part.release()
+  assert.deepEqual(Buffer.from(await open.read(5, 20)), longBlob.bytes.subarray(5, 25))
+  open.release()
+  await store.close()
 })

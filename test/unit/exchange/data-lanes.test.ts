@@ -10,6 +10,7 @@ import {
 import type { SuppliedChunk } from '../../../src/exchange/index.ts'
 import { turns, watch } from '../../support/exchange-bench.ts'
 import { ExchangePair, type ExchangePairOptions } from '../../support/exchange-pair.ts'
+import { unpooled } from '../../../src/util/index.ts'
 
 const quiet = { onBitfield() {}, onHave() {}, onPeers() {}, onClosed() {} }
 
@@ -29,13 +30,13 @@ test('brings the chunk that was asked for, with its digest', async () => {
   const { following: blob, supply } = await following()
   const got = await blob.request(2, {})
   assert.equal(got.chunk, 2)
-  assert.deepEqual(Buffer.compare(got.bytes, supply.blob.bytesOf(2)), 0)
+  assert.deepEqual(Buffer.compare(got.payload.bytes, supply.blob.bytesOf(2)), 0)
   assert.deepEqual(Buffer.from(got.digest), Buffer.from(supply.blob.digestOf(2)))
 })
 
 test('the last chunk is shorter', async () => {
   const { following: blob } = await following()
-  assert.equal((await blob.request(3, {})).bytes.byteLength, 1024 * 1024 - 1000)
+  assert.equal((await blob.request(3, {})).payload.bytes.byteLength, 1024 * 1024 - 1000)
 })
 
 test('opens lanes as wants wait and no more than allowed, and uses them again', async () => {
@@ -131,7 +132,7 @@ test('bytes given as a function are read once there is a slot', async () => {
     ...supply.chunk(0),
     bytes: async () => {
       slotsAtRead = pair.slots.inUse
-      return supply.blob.bytesOf(0)
+      return unpooled(supply.blob.bytesOf(0))
     },
   })
   await blob.request('any', {})
@@ -244,6 +245,46 @@ test('a cancelled chunk with little left is read to its end and the lane stays',
   assert.equal((request.error as Error).name, 'AbortError')
   assert.equal((await blob.request(2, {})).chunk, 2)
   assert.equal(pair.near.length, 2)
+})
+
+test('the buffer of a cancelled chunk is given back when the lane has done with it, not before', async () => {
+  const { following: blob, pair } = await following({ maxLanes: 1 })
+  await blob.request(0, {})
+  pair.near[1]?.holdAfter(900_000)
+  const controller = new AbortController()
+  const request = watch(blob.request(1, { signal: controller.signal }))
+  await turns()
+  controller.abort()
+  await turns()
+  assert.ok(request.error !== undefined)
+  assert.equal(pair.buffers.idleBytes, 0)
+  pair.near[1]?.hold(false)
+  await turns()
+  assert.equal(pair.buffers.idleBytes, 1024 * 1024)
+})
+
+test('the buffer of a chunk that breaks off is given back with its lane', async () => {
+  const { following: blob, pair } = await following({ maxLanes: 1 })
+  await blob.request(0, {})
+  pair.near[1]?.holdAfter(100_000)
+  const request = watch(blob.request(1, {}))
+  await turns()
+  pair.far[1]?.abort(new Error('gone'))
+  await turns()
+  assert.ok(request.error instanceof PeerClosedError)
+  assert.equal(pair.buffers.idleBytes, 1024 * 1024)
+})
+
+test('a chunk that was received stays as it is until it is given back, and its buffer serves the next', async () => {
+  const { following: blob, supply } = await following({ chunkCount: 8 })
+  const first = await blob.request(1, {})
+  const { buffer } = first.payload.bytes
+  await blob.request(2, {})
+  assert.equal(Buffer.compare(first.payload.bytes, supply.blob.bytesOf(1)), 0)
+  first.payload.release()
+  const third = await blob.request(3, {})
+  assert.equal(third.payload.bytes.buffer, buffer)
+  assert.equal(Buffer.compare(third.payload.bytes, supply.blob.bytesOf(3)), 0)
 })
 
 test('a reader that takes nothing is cut off and gives its upload slot back', async () => {

@@ -20,6 +20,7 @@ import {
   SourcesFailedError,
 } from '../../support/mirror-fakes.ts'
 import { settle, VirtualClock } from '../../support/virtual-clock.ts'
+import type { Lease } from '../../../src/util/index.ts'
 
 function answererOver(init: Partial<AnswererInit> = {}, components: Partial<AnswererComponents> = {}) {
   const fakes = {
@@ -149,7 +150,7 @@ describe('the wait for the first byte', () => {
       get heldBytes() {
         return heldBytes
       },
-      read: () => neverEnding(),
+      lend: () => neverEnding(),
       close: () => {},
     }
     const { clock, ask } = answererOver({}, { blobs: { open: async () => handle } })
@@ -274,6 +275,6 @@ test('a body that is finished early frees its blob and stops reading', async () 
   assert.deepEqual([blobs.openHandles, blobs.producedBytes], [0, 65_536])
 })
 
-async function* neverEnding(): AsyncGenerator<Uint8Array> {
+async function* neverEnding(): AsyncGenerator<Lease> {
   yield await new Promise<never>(() => {})
 }

@@ -3,20 +3,24 @@ import { EventEmitter } from 'node:events'
 import { describe, test } from 'node:test'
 import { type BodyOutcome, type BodySink, writeBody } from '../../../src/mirror/body-writer.ts'
 import { settle, VirtualClock } from '../../support/virtual-clock.ts'
+import { BufferPool, type Lease, unpooled } from '../../../src/util/index.ts'
 
 /** A socket that takes bytes only when told to. */
 class Sink extends EventEmitter {
   closed = false
   isTaking = true
   readonly written: number[] = []
+  /** Tells that the kernel has the oldest write, or that it failed. */
+  readonly handedOver: ((error?: Error | null) => void)[] = []
 
-  write(bytes: Uint8Array): boolean {
+  write(bytes: Uint8Array, onWritten: (error?: Error | null) => void): boolean {
     this.written.push(...bytes)
+    this.handedOver.push(onWritten)
     return this.isTaking
   }
 }
 
-function writing(chunks: AsyncIterator<Uint8Array, void>, lengthBytes: number) {
+function writing(chunks: AsyncIterator<Lease, void>, lengthBytes: number) {
   const sink = new Sink()
   const clock = new VirtualClock()
   const controller = new AbortController()
@@ -33,18 +37,22 @@ function writing(chunks: AsyncIterator<Uint8Array, void>, lengthBytes: number) {
   return { sink, clock, controller, state, written }
 }
 
-async function* chunksOf(...sizes: number[]): AsyncGenerator<Uint8Array, void> {
-  for (const [index, size] of sizes.entries()) yield new Uint8Array(size).fill(index)
+async function* chunksOf(...sizes: number[]): AsyncGenerator<Lease, void> {
+  for (const [index, size] of sizes.entries()) yield unpooled(new Uint8Array(size).fill(index))
 }
 
-async function* silent(): AsyncGenerator<Uint8Array, void> {
+async function* inOrder(pieces: readonly Lease[]): AsyncGenerator<Lease, void> {
+  yield* pieces
+}
+
+async function* silent(): AsyncGenerator<Lease, void> {
   yield await new Promise<never>(() => {})
 }
 
 describe('writing a body', () => {
   test('asks for no more than the client takes', async () => {
     let asked = 0
-    const chunks = { next: async () => ({ done: false as const, value: new Uint8Array(1).fill(asked++) }) }
+    const chunks = { next: async () => ({ done: false as const, value: unpooled(new Uint8Array(1).fill(asked++)) }) }
     const { sink, state, written } = writing(chunks, 3)
     sink.isTaking = false
     const done = written()
@@ -80,6 +88,18 @@ describe('writing a body', () => {
     assert.equal(state.outcome, undefined)
     await clock.advance(1)
     assert.equal((await done).end, 'source-failed')
+  })
+
+  test('gives each piece back when the kernel has it, and not when the write failed', async () => {
+    const pool = new BufferPool({ maxIdleBytes: 1 << 20 }, { clock: new VirtualClock() })
+    const pieces = [pool.lease(1 << 16), pool.lease(1 << 16)]
+    const { sink, written } = writing(inOrder(pieces), 1 << 17)
+    await written()
+    assert.equal(pool.idleBytes, 0)
+    sink.handedOver[0]?.(null)
+    assert.equal(pool.idleBytes, 1 << 16)
+    sink.handedOver[1]?.(new Error('socket closed'))
+    assert.equal(pool.idleBytes, 1 << 16)
   })
 
   test('ends as the client leaves, stalls, or the mirror stops', async () => {
