@@ -1,4 +1,5 @@
 import type { Config } from '../config/index.ts'
+import type { ExchangeInit } from '../exchange/index.ts'
 import {
   type ClusterKey,
   type Identity,
@@ -6,7 +7,11 @@ import {
   type P2pNodeInit,
   parseClusterKey,
   peerIdOf,
+  tlsIdentityOf,
 } from '../p2p/index.ts'
+
+/** Data lanes to one peer: enough to hide a round trip between chunks, as measured with two to four streams. */
+const LANES_PER_PEER = 4
 
 /** The libp2p node's settings: our identity, the key that admits to the cluster, and who else may be let in. */
 export async function p2pInit(config: Config, identity: Identity): Promise<P2pNodeInit> {
@@ -20,6 +25,13 @@ export async function p2pInit(config: Config, identity: Identity): Promise<P2pNo
     maxConnections,
     admit: admittedPeers.length === 0 ? undefined : (peerId) => admitted.has(peerId),
   }
+}
+
+/** What the chunk exchange is told of itself; its TLS certificate is the identity in another form. */
+export function exchangeInit({ role, zone, exchange }: Config, identity: Identity): ExchangeInit {
+  const { uploadSlots, listen, carrier } = exchange
+  const tls = { identity: tlsIdentityOf(identity), listen, isPreferred: carrier === 'tls' }
+  return { role, zone, uploadSlots, maxLanesPerPeer: LANES_PER_PEER, tls }
 }
 
 /** Trackers and configured peers, each address ending in its PeerId. */

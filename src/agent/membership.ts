@@ -7,6 +7,8 @@ export interface MembershipComponents {
   /** Tells connected trackers; those that connect later ask for everything held. */
   readonly announce: (digests: readonly Digest[]) => void
   readonly withdraw: (digests: readonly Digest[]) => void
+  /** Peers that asked us for some of `digest`. */
+  readonly askers: (digest: Digest) => readonly PeerRef[]
 }
 
 /** Says what this process holds, to the DHT and to the trackers at once, each blob once, and takes it back when it is evicted. */
@@ -41,7 +43,9 @@ export class Membership implements ContentRouter {
     this.#components.discovery.reportDead(digest, peerId)
   }
 
-  findPeers(digest: Digest, options: AbortOptions): AsyncIterable<PeerRef> {
-    return this.#components.discovery.findPeers(digest, options)
+  /** Those who asked us come first: they are known without a walk. */
+  async *findPeers(digest: Digest, options: AbortOptions): AsyncIterable<PeerRef> {
+    yield* this.#components.askers(digest)
+    yield* this.#components.discovery.findPeers(digest, options)
   }
 }

@@ -1,5 +1,5 @@
 import { type AdminPullOptions, type AdminServer, type Health, startAdmin } from '../admin/index.ts'
-import type { Config } from '../config/index.ts'
+import { type Config, limitsDocument } from '../config/index.ts'
 import { ShoalError, systemClock } from '../core/index.ts'
 import { type Platform, parsePlatform } from '../oci/index.ts'
 import { type ImagePullComponents, type PullEvent, pullImage } from '../prefetch/index.ts'
@@ -38,6 +38,8 @@ export async function startAdminFor(
     live: () => ({ isHealthy: true, reasons: [] }),
     ready: readiness,
     status: () => statusOf(config, member, startedMs, systemClock, { ok: ready().length === 0, reasons: ready() }),
+    limits: () => limitsDocument(member.limits.limits),
+    changeLimits: (change) => member.limits.change(change),
     pull: (reference, options) => pullFor(member, reference, options),
   })
 }

@@ -1,7 +1,7 @@
-import type { Config } from '../config/index.ts'
+import { type Config, DIRECTIONS, formatRate, type Limits } from '../config/index.ts'
 import type { Clock } from '../core/index.ts'
 import type { SwarmMember } from './swarm-member.ts'
-import { version } from '../util/index.ts'
+import { RATE_NAMES, version } from '../util/index.ts'
 
 /** Stored layers listed in a status: the largest node has some thousands, a reader wants the latest. */
 const MAX_LAYERS = 200
@@ -24,9 +24,22 @@ export function statusOf(
     ready,
     peers: member.exchange.traffic(),
     layers: layersOf(member),
+    limits: limitsSet(member.limits.limits),
     bytesBySource: member.scheduler.ledger.total,
+    bytesByZone: member.scheduler.zones.total,
     store: { usedBytes: usage.usedBytes, quotaBytes: usage.quotaBytes, blobs: usage.blobCount },
   }
+}
+
+/** The limits that there are, by their dotted names: `{"upload.total": "50MiB/s"}`. */
+function limitsSet(limits: Limits): Record<string, string> {
+  const set = DIRECTIONS.flatMap((direction) =>
+    RATE_NAMES.filter((name) => Number.isFinite(limits[direction][name])).map((name) => [
+      `${direction}.${name}`,
+      formatRate(limits[direction][name]),
+    ]),
+  )
+  return Object.fromEntries(set)
 }
 
 /** Downloads under way first, then what is stored, latest used first. */

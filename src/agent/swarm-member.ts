@@ -12,7 +12,8 @@ import { Store } from '../store/index.ts'
 import { BlobDirectory, Supply } from '../supply/index.ts'
 import type { Logger, Metrics } from '../telemetry/index.ts'
 import { TrackerSeeder } from '../tracker/index.ts'
-import { bootstrapAddresses, p2pInit, trustedSigners } from './cluster.ts'
+import { BandwidthLimits } from './bandwidth-limits.ts'
+import { bootstrapAddresses, exchangeInit, p2pInit, trustedSigners } from './cluster.ts'
 import { mapMaker } from './map-maker.ts'
 import { Membership } from './membership.ts'
 import { ExchangeNetwork } from './peer-network.ts'
@@ -22,10 +23,13 @@ import { Removals } from './removals.ts'
 import { Shutdown } from './shutdown.ts'
 import { swarmMetrics } from './swarm-metrics.ts'
 import { TrackerLinks } from './tracker-links.ts'
-import { version } from '../util/index.ts'
+import { BufferPool, version } from '../util/index.ts'
 
-/** Data lanes to one peer: enough to hide a round trip between chunks, as measured with two to four streams. */
-const LANES_PER_PEER = 4
+/** Most bytes of chunk buffers kept for the next pull's second: as many as a busy agent has in use, 16 each way. */
+const IDLE_BUFFER_BYTES = 32 * 1024 * 1024
+
+/** Peers that asked for a layer before we wanted it, who are followed at once: as many as are followed of one blob. */
+const MAX_ASKERS = 16
 
 export interface ProcessComponents {
   readonly logger: Logger
@@ -40,6 +44,7 @@ export interface SwarmMember {
   readonly catalog: Catalog
   readonly scheduler: Scheduler
   readonly exchange: Exchange
+  readonly limits: BandwidthLimits
   /** Ends everything in the reverse order of its start. */
   stop(): Promise<void>
 }
@@ -47,12 +52,14 @@ export interface SwarmMember {
 /** The parts that reach out of the process: disk, registries, peers. */
 interface Doors {
   readonly identity: Identity
+  readonly limits: BandwidthLimits
   readonly store: Store
   readonly removals: Removals
   readonly origin: OriginClient
   readonly node: P2pNode
   readonly discovery: Discovery
   readonly documents: DocumentExchange
+  readonly buffers: BufferPool
 }
 
 /** Starts store, peer, origin client and scheduler in the role that the configuration names. On failure nothing is left running. */
@@ -64,8 +71,8 @@ export async function startSwarmMember(config: Config, components: ProcessCompon
     const { scheduler, exchange, membership } = makeBrain(config, doors, components, shutdown)
     await connect(config, doors, { catalog, exchange, logger: components.logger }, shutdown)
     membership.start(doors.store.list().map(({ digest }) => digest))
-    const { node, store, origin } = doors
-    return { node, store, origin, catalog, scheduler, exchange, stop: async () => await shutdown.run() }
+    const { node, store, origin, limits } = doors
+    return { node, store, origin, catalog, scheduler, exchange, limits, stop: async () => await shutdown.run() }
   } catch (error) {
     await shutdown.run()
     throw error
@@ -75,14 +82,27 @@ export async function startSwarmMember(config: Config, components: ProcessCompon
 async function openDoors(config: Config, components: ProcessComponents, shutdown: Shutdown): Promise<Doors> {
   const { logger, metrics } = components
   const clock = systemClock
+  const limits = new BandwidthLimits(config.limits, { clock, logger, metrics })
   const removals = new Removals()
+  const buffers = new BufferPool({ maxIdleBytes: IDLE_BUFFER_BYTES }, { clock })
   const identity = await loadOrCreateIdentity(config.identity.file)
   const store = await Store.open(
     { dir: join(config.dataDir, 'store'), ...config.store },
-    { clock, logger: logger.child({ module: 'store' }), metrics, onRemoved: (digest) => removals.tell(digest) },
+    {
+      clock,
+      logger: logger.child({ module: 'store' }),
+      metrics,
+      buffers,
+      onRemoved: (digest) => removals.tell(digest),
+    },
   )
   shutdown.add(async () => await store.close())
-  const origin = new OriginClient(await originInit(config, `shoal/${version}`), { logger, metrics, clock })
+  const origin = new OriginClient(await originInit(config, `shoal/${version}`), {
+    logger,
+    metrics,
+    clock,
+    bandwidth: limits.origin,
+  })
   shutdown.add(async () => await origin.close())
   const node = await createP2pNode(await p2pInit(config, identity), { logger, metrics, clock })
   const discovery = new Discovery(
@@ -90,7 +110,7 @@ async function openDoors(config: Config, components: ProcessComponents, shutdown
     { node, logger, metrics, clock },
   )
   const documents = new DocumentExchange({ trackers: otherTrackers(config, node) }, { streams: node, logger })
-  return { identity, store, removals, origin, node, discovery, documents }
+  return { identity, limits, store, removals, origin, node, discovery, documents, buffers }
 }
 
 function makeCatalog(config: Config, doors: Doors, { logger }: ProcessComponents, shutdown: Shutdown): Catalog {
@@ -120,7 +140,7 @@ function makeCatalog(config: Config, doors: Doors, { logger }: ProcessComponents
 
 /** The scheduler, what it takes from peers and what it gives to them; the exchange serves both ways, hence the knot. */
 function makeBrain(config: Config, doors: Doors, components: ProcessComponents, shutdown: Shutdown) {
-  const { store, origin, node, discovery, identity } = doors
+  const { store, origin, node, discovery, identity, buffers, limits } = doors
   const { logger, metrics } = components
   const clock = systemClock
   const random = Math.random
@@ -129,14 +149,16 @@ function makeBrain(config: Config, doors: Doors, components: ProcessComponents, 
     ...(config.role === 'agent' ? defaultSettings : trackerSettings),
     stallFloorMs: config.timeouts.stallMs,
   }
+  const directory = new BlobDirectory(random)
   const membership = new Membership({
     discovery,
     announce: (digests) => exchange.announce(digests),
     withdraw: (digests) => exchange.withdraw(digests),
+    askers: (digest) => directory.introduce(digest, node.peerId, MAX_ASKERS),
   })
   doors.removals.listen((digest) => membership.withdraw(digest))
   const scheduler = new Scheduler(
-    { selfId: node.peerId, settings },
+    { selfId: node.peerId, role: config.role, zone: config.zone, settings },
     {
       store,
       layoutOf: (ref) => gridLayout(ref.sizeBytes),
@@ -144,8 +166,10 @@ function makeBrain(config: Config, doors: Doors, components: ProcessComponents, 
       router: membership,
       origin,
       budget: new InFlightBudget(settings.inFlightBytes),
+      bandwidth: limits.download,
       clock,
       random,
+      buffers,
       logger: logger.child({ module: 'scheduler' }),
       hash: sha256,
       isTrustedSigner,
@@ -153,17 +177,21 @@ function makeBrain(config: Config, doors: Doors, components: ProcessComponents, 
     },
   )
   shutdown.add(async () => await scheduler.stop())
-  swarmMetrics(metrics, scheduler)
+  swarmMetrics(metrics, scheduler, config.zone)
 
-  const directory = new BlobDirectory(random)
   const seeder = config.role === 'tracker' ? new TrackerSeeder({ scheduler, directory, clock, logger }) : undefined
   if (seeder !== undefined) shutdown.add(async () => await seeder.stop())
   const supply = new Supply({ store, scheduler, directory, clock, logger, ...(seeder === undefined ? {} : { seeder }) })
   shutdown.add(async () => await supply.stop())
-  const exchange: Exchange = new Exchange(
-    { role: config.role, zone: config.zone, uploadSlots: config.exchange.uploadSlots, maxLanesPerPeer: LANES_PER_PEER },
-    { streams: node, supply, clock, logger, metrics },
-  )
+  const exchange: Exchange = new Exchange(exchangeInit(config, identity), {
+    streams: node,
+    supply,
+    buffers,
+    clock,
+    logger,
+    metrics,
+    uploadBandwidth: limits.upload,
+  })
   exchange.setHoldings(() => store.list().map(({ digest }) => digest))
   return { scheduler, exchange, membership }
 }

@@ -218,7 +218,7 @@ class BlobsPull {
     const handle = await this.#components.open(blob, this.#origins, { signal })
     const entry: Fetch = { blob, handle, before: handle.bytesBySource, isComplete: false }
     this.#fetches.push(entry)
-    await handle.complete('whole', () => undefined, { signal })
+    await handle.complete('whole', () => undefined, { signal, bandwidth: 'background' })
     if (!handle.isComplete) throw new NotKeptError(blob.digest)
     entry.isComplete = true
   }

@@ -1,7 +1,9 @@
 import { type AbortOptions, isAbort } from '../core/index.ts'
+import type { BandwidthClass, Lease } from '../util/index.ts'
 import { Demand, type DemandKind } from './demand.ts'
 import type { Download } from './download.ts'
 import type { BytesBySource } from './fetch-ledger.ts'
+import type { ReadAhead } from './read-ahead.ts'
 
 /** Times that one chunk is fetched for a reader who finds it gone again; with no disk, readers far apart evict each other's. */
 const MAX_READ_ATTEMPTS = 8
@@ -12,15 +14,23 @@ export interface ByteRange {
   readonly end: number
 }
 
+export interface CompleteOptions extends AbortOptions {
+  /** As what it counts under a limit, where not as its kind. */
+  readonly bandwidth?: BandwidthClass | undefined
+}
+
 /** One client's use of a download: it keeps the download alive until `close`, and reads verified bytes in order. */
 export class BlobHandle {
   readonly #download: Download
+  readonly #readAhead: ReadAhead
   readonly #onClose: () => void
   readonly #onStoreRead: (bytes: number) => void
   #isClosed = false
+  #hasStepped = false
 
-  constructor(download: Download, onStoreRead: (bytes: number) => void, onClose: () => void) {
+  constructor(download: Download, readAhead: ReadAhead, onStoreRead: (bytes: number) => void, onClose: () => void) {
     this.#download = download
+    this.#readAhead = readAhead
     this.#onStoreRead = onStoreRead
     this.#onClose = onClose
   }
@@ -29,14 +39,20 @@ export class BlobHandle {
     return this.#download.ref.sizeBytes
   }
 
+  /** As `lend`, but the pieces are the caller's to keep, though not to change. */
+  async *read(range: ByteRange, kind: DemandKind, options: AbortOptions): AsyncGenerator<Uint8Array> {
+    for await (const piece of this.lend(range, kind, options)) yield piece.bytes
+  }
+
   /**
-   * The bytes of `range` in order, one piece per chunk, each verified. A piece is a view that must not be changed.
+   * The bytes of `range` in order, one piece per chunk, each verified; the caller gives each back when it is done with it.
    * Throws when every source failed; ends what it asked for when the caller stops early.
    */
-  async *read(range: ByteRange, kind: DemandKind, options: AbortOptions): AsyncGenerator<Uint8Array> {
+  async *lend(range: ByteRange, kind: DemandKind, options: AbortOptions): AsyncGenerator<Lease> {
     const { layout } = this.#download.blob
     const demand = new Demand(kind, range.start, range.end)
     this.#download.want(demand)
+    if (kind === 'range') this.#step(range)
     try {
       for (let position = range.start; position < range.end; ) {
         const chunk = layout.chunkAt(position)
@@ -50,20 +66,26 @@ export class BlobHandle {
     }
   }
 
+  /** What comes after several ranges of one request is no guess: it has named them all. */
+  #step({ start, end }: ByteRange): void {
+    if (!this.#hasStepped) this.#readAhead.note(start, end)
+    this.#hasStepped = true
+  }
+
   async #readChunk(
     chunk: number,
     offset: number,
     length: number,
     demand: Demand,
     options: AbortOptions,
-  ): Promise<Uint8Array> {
+  ): Promise<Lease> {
     for (let attempt = 1; ; attempt++) {
       const isHere = this.#download.blob.has(chunk)
       if (!isHere) await this.#download.held(chunk, demand, options)
       try {
-        const bytes = await this.#download.blob.read(offset, length, options)
-        if (isHere && !this.#download.wasFetched(chunk)) this.#onStoreRead(bytes.byteLength)
-        return bytes
+        const piece = await this.#download.blob.lend(offset, length, options)
+        if (isHere && !this.#download.wasFetched(chunk)) this.#onStoreRead(length)
+        return piece
       } catch (error) {
         // Evicted from memory between its arrival and its turn, or dropped because the whole was wrong.
         if (isAbort(error) || attempt >= MAX_READ_ATTEMPTS || this.#download.blob.has(chunk)) throw error
@@ -72,9 +94,9 @@ export class BlobHandle {
   }
 
   /** Fetches the whole blob into the store at `kind`'s urgency without reading it; reports each chunk held. */
-  async complete(kind: 'whole' | 'background', onProgress: () => void, options: AbortOptions): Promise<void> {
+  async complete(kind: 'whole' | 'background', onProgress: () => void, options: CompleteOptions): Promise<void> {
     const { layout } = this.#download.blob
-    const demand = new Demand(kind, 0, this.sizeBytes)
+    const demand = new Demand(kind, 0, this.sizeBytes, options.bandwidth)
     this.#download.want(demand)
     try {
       for (let chunk = 0; chunk < layout.chunkCount; chunk++) {

@@ -1,30 +1,37 @@
 import type { ChunkLayout } from '../chunking/index.ts'
+import { type Buffers, freshBuffers, type Lease, unpooled } from '../util/index.ts'
 
-/** A whole chunk and its bytes, not verified. */
+/** A whole chunk, not verified. */
 export interface AssembledChunk {
   readonly chunk: number
-  readonly bytes: Uint8Array
+  readonly payload: Lease
 }
 
-/** The chunks that `pieces`, which begin with the first byte of `firstChunk`, add up to; ends with the last whole one. */
+/**
+ * The chunks that `pieces`, which begin with the first byte of `firstChunk`, add up to; ends with the last whole one. The
+ * caller gives each payload back.
+ */
 export async function* assembleChunks(
   pieces: AsyncIterable<Uint8Array>,
   layout: ChunkLayout,
   firstChunk: number,
+  buffers: Buffers = freshBuffers,
 ): AsyncGenerator<AssembledChunk> {
-  const assembler = new ChunkAssembler(layout, firstChunk)
+  const assembler = new ChunkAssembler(layout, firstChunk, buffers)
   for await (const piece of pieces) yield* assembler.push(piece)
 }
 
 /** Cuts a stream of bytes that begins at a chunk boundary into whole chunks. */
 export class ChunkAssembler {
   readonly #layout: ChunkLayout
+  readonly #buffers: Buffers
   #chunk: number
   #filled = 0
-  #bytes: Uint8Array | undefined
+  #payload: Lease | undefined
 
-  constructor(layout: ChunkLayout, firstChunk: number) {
+  constructor(layout: ChunkLayout, firstChunk: number, buffers: Buffers = freshBuffers) {
     this.#layout = layout
+    this.#buffers = buffers
     this.#chunk = firstChunk
   }
 
@@ -35,19 +42,19 @@ export class ChunkAssembler {
       const length = this.#layout.lengthOf(this.#chunk)
       if (this.#filled === 0 && rest.byteLength === length) {
         // A piece that is one whole chunk needs no copy.
-        yield { chunk: this.#chunk++, bytes: rest }
+        yield { chunk: this.#chunk++, payload: unpooled(rest) }
         return
       }
-      this.#bytes ??= Buffer.allocUnsafeSlow(length)
+      this.#payload ??= this.#buffers.lease(length)
       const taken = Math.min(rest.byteLength, length - this.#filled)
-      this.#bytes.set(rest.subarray(0, taken), this.#filled)
+      this.#payload.bytes.set(rest.subarray(0, taken), this.#filled)
       this.#filled += taken
       rest = rest.subarray(taken)
       if (this.#filled < length) return
-      const bytes = this.#bytes
-      this.#bytes = undefined
+      const payload = this.#payload
+      this.#payload = undefined
       this.#filled = 0
-      yield { chunk: this.#chunk++, bytes }
+      yield { chunk: this.#chunk++, payload }
     }
   }
 }

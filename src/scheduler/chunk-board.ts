@@ -16,9 +16,12 @@ export const ORIGIN = 'origin'
 export class ChunkBoard {
   readonly #attempts = new Map<number, Attempt[]>()
   readonly #copies: Uint16Array
+  /** 1 for each chunk in flight: a plan asks this of every chunk. */
+  readonly #inFlight: Uint8Array
 
   constructor(chunkCount: number) {
     this.#copies = new Uint16Array(chunkCount)
+    this.#inFlight = new Uint8Array(chunkCount)
   }
 
   /** missing or in flight -> in flight */
@@ -27,6 +30,7 @@ export class ChunkBoard {
     const others = this.#attempts.get(chunk)
     if (others === undefined) this.#attempts.set(chunk, [attempt])
     else others.push(attempt)
+    this.#inFlight[chunk] = 1
     return attempt
   }
 
@@ -36,7 +40,9 @@ export class ChunkBoard {
     const index = attempts?.indexOf(attempt) ?? -1
     if (attempts === undefined || index < 0) return
     attempts.splice(index, 1)
-    if (attempts.length === 0) this.#attempts.delete(attempt.chunk)
+    if (attempts.length > 0) return
+    this.#attempts.delete(attempt.chunk)
+    this.#inFlight[attempt.chunk] = 0
   }
 
   attemptsOn(chunk: number): readonly Attempt[] {
@@ -44,7 +50,7 @@ export class ChunkBoard {
   }
 
   isInFlight(chunk: number): boolean {
-    return this.#attempts.has(chunk)
+    return this.#inFlight[chunk] === 1
   }
 
   /** Attempts on all chunks, oldest chunk entry first. */

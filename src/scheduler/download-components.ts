@@ -1,18 +1,26 @@
 import type { AbortOptions, BlobRef, Clock, Random } from '../core/index.ts'
 import type { SignedChunkMap } from '../chunking/index.ts'
 import type { Logger } from '../telemetry/index.ts'
+import type { Bandwidth } from '../util/index.ts'
+import type { Buffers } from '../util/index.ts'
 import type { ByteSource } from './fetch-ledger.ts'
 import type { InFlightBudget } from './in-flight-budget.ts'
 import type { PeerState } from './peer-state.ts'
 import type { ContentRouter, OriginSource, PeerNetwork, StoredBlob } from './ports.ts'
+import type { TrackerHealth } from './tracker-health.ts'
 
 export interface DownloadComponents {
   readonly network: PeerNetwork
   readonly router: ContentRouter
   readonly origin: OriginSource
   readonly budget: InFlightBudget
+  readonly health: TrackerHealth
+  /** What may be taken from peers and trackers; without one there is no limit. */
+  readonly bandwidth?: Bandwidth | undefined
   readonly clock: Clock
   readonly random: Random
+  /** For the chunks that the origin sends; without it each has a buffer of its own. */
+  readonly buffers?: Buffers
   readonly logger: Logger
   /** sha256 of a chunk; the simulator brings a cheaper one. */
   readonly hash: (bytes: Uint8Array) => Uint8Array
@@ -29,6 +37,8 @@ export interface DownloadComponents {
 /** What the rest of the agent learns from downloads. */
 export interface DownloadEvents {
   chunkHeld(ref: BlobRef, chunk: number, digest: Uint8Array, source: ByteSource, sizeBytes: number): void
+  /** Verified bytes came from a peer that says it stands in `zone`. */
+  receivedFrom(zone: string, sizeBytes: number): void
   completed(ref: BlobRef): void
   /** The whole was wrong, and everything of it is dropped. */
   corrupted(ref: BlobRef): void

@@ -1,17 +1,21 @@
-import { type AbortOptions, type BlobRef, PeerProtocolError, ShoalError } from '../core/index.ts'
+import { type AbortOptions, type BlobRef, PeerProtocolError, type PeerRole, ShoalError } from '../core/index.ts'
+import { freshBuffers } from '../util/index.ts'
 import { ChunkBoard, ORIGIN } from './chunk-board.ts'
-import { type Demand, urgencyAmong, windowsOf } from './demand.ts'
+import { bandwidthAmong, type Demand, patienceOf, urgencyAmong, windowsOf } from './demand.ts'
 import { DigestTrust } from './digest-trust.ts'
+import { DownloadDuties } from './download-duties.ts'
 import { type DownloadComponents, type DownloadEvents } from './download-components.ts'
+import type { Duties } from './duty-roster.ts'
 import { BlobCorruptError, SourcesExhaustedError } from './errors.ts'
 import { type ByteSource, FetchLedger } from './fetch-ledger.ts'
-import { Fetcher } from './fetcher.ts'
+import { Fetcher, type FetcherListener } from './fetcher.ts'
 import { Ingest } from './ingest.ts'
 import { MapSeeker } from './map-seeker.ts'
 import { OriginRest } from './origin-rest.ts'
+import { PeerHoldings } from './peer-holdings.ts'
 import type { PeerState } from './peer-state.ts'
-import { PeerDuty } from './peer-duty.ts'
-import { type Action, plan, type PlanView } from './plan.ts'
+import { plan } from './plan.ts'
+import type { Action, PlanView } from './plan-view.ts'
 import type { OriginAccess, StoredBlob } from './ports.ts'
 import type { SchedulerSettings } from './settings.ts'
 import { StallWatch } from './stall-watch.ts'
@@ -24,11 +28,16 @@ import { WholeCheck } from './whole-check.ts'
 /** How often a download with work to do looks for what has stalled. */
 const TICK_MS = 100
 
+/** Why a request ends whose chunk has come; one for all, since most requests end so and a stack for each would be costly. */
+const HAD = new DOMException('the chunk is had', 'AbortError')
+
 /** How often a download that knows no peer asks the router again. */
 const WALK_AGAIN_MS = 5_000
 
 export interface DownloadInit {
   readonly selfId: string
+  readonly role: PeerRole
+  readonly zone: string
   readonly access: OriginAccess
   readonly settings: SchedulerSettings
 }
@@ -57,7 +66,8 @@ export class Download {
   readonly #demands = new Set<Demand>()
   readonly #tasks = new TaskGroup()
   readonly #maps: MapSeeker
-  readonly #peerDuty: PeerDuty
+  readonly #duties: DownloadDuties
+  readonly #holdings: PeerHoldings
   readonly #ingest: Ingest
   readonly #wholeCheck: WholeCheck
   #access: OriginAccess
@@ -80,17 +90,32 @@ export class Download {
     this.#board = new ChunkBoard(blob.layout.chunkCount)
     this.#trust = new DigestTrust(blob.layout.chunkCount, settings.agreement, components.isTrustedSigner)
     if (blob.map !== undefined) this.#trust.offerMap(blob.map)
-    this.#peerDuty = new PeerDuty(blob.ref.digest)
     this.#stalls = new StallWatch(settings)
     this.#maps = new MapSeeker(blob.ref, this.#tasks, components.logger)
     this.swarm = new Swarm(
-      { selfId: init.selfId, ref: this.ref, chunkCount: blob.layout.chunkCount, access: () => this.#access, settings },
+      { ...init, ref: this.ref, chunkCount: blob.layout.chunkCount, access: () => this.#access },
       components,
       {
         gained: (peer, chunks, digests) => this.#gained(peer, chunks, digests),
-        left: (peer) => this.#left(peer),
+        left: (peer) => this.#holdings.left(peer),
         changed: () => this.#replan(),
       },
+    )
+    this.#duties = new DownloadDuties(
+      {
+        selfId: init.selfId,
+        role: init.role,
+        digest: this.ref.digest,
+        chunkCount: blob.layout.chunkCount,
+        dutyPatienceMs: settings.dutyPatienceMs,
+      },
+      { swarm: this.swarm, board: this.#board, isHad: (chunk) => this.#ingest.isHad(chunk) },
+    )
+    this.#holdings = new PeerHoldings(
+      init.role,
+      blob.layout.chunkCount,
+      { board: this.#board, trust: this.#trust, duties: this.#duties, maps: this.#maps, clock: components.clock },
+      () => this.#replan(),
     )
     this.#fetcher = new Fetcher(
       { ref: this.ref, layout: blob.layout, access: () => this.#access, settings },
@@ -99,24 +124,31 @@ export class Download {
         trust: this.#trust,
         suspects: this.#suspects,
         budget: components.budget,
+        bandwidth: components.bandwidth,
         origin: components.origin,
         clock: components.clock,
         random: components.random,
         hash: components.hash,
+        buffers: components.buffers ?? freshBuffers,
       },
-      {
-        accept: async (chunk, bytes, digest, source) => await this.#accept(chunk, bytes, digest, source),
-        adopt: async (chunk, digest) => await this.#adopt(chunk, digest),
-        isStillWanted: (chunk) => this.#isStillWantedOfOrigin(chunk),
-        tookMs: (ms) => this.#stalls.tookMs(ms),
-        peerFailed: (peer, error) => this.#peerFailed(peer, error),
-        originFailed: (error) => this.#originFailed(error),
-        named: (peers) => {
-          for (const peer of peers) this.swarm.add(peer)
-        },
-        ended: () => this.#replan(),
-      },
+      this.#fetcherListener(),
     )
+  }
+
+  #fetcherListener(): FetcherListener {
+    return {
+      accept: async (chunk, bytes, digest, source, peer) => await this.#accept(chunk, bytes, digest, source, peer),
+      adopt: async (chunk, digest) => await this.#adopt(chunk, digest),
+      isStillWanted: (chunk) => this.#isStillWantedOfOrigin(chunk),
+      bandwidthOf: (chunk) => this.#bandwidthOf(chunk),
+      tookMs: (ms) => this.#stalls.tookMs(ms),
+      peerFailed: (peer, error) => this.#peerFailed(peer, error),
+      originFailed: (error) => this.#originFailed(error),
+      named: (peers) => {
+        for (const peer of peers) this.swarm.add(peer)
+      },
+      ended: () => this.#replan(),
+    }
   }
 
   start(): void {
@@ -201,29 +233,9 @@ export class Download {
   }
 
   #gained(peer: PeerState, chunks: readonly number[], digests: readonly Uint8Array[]): void {
-    const isTracker = peer.role === 'tracker'
-    for (const [index, chunk] of chunks.entries()) {
-      if (peer.gains(chunk) && !isTracker) this.#board.addCopy(chunk)
-      const digest = digests[index]
-      if (digest === undefined) continue
-      if (isTracker) this.#trust.vouch(chunk, digest)
-      else this.#trust.claim(peer.id, chunk, digest)
-    }
-    if (chunks.length > 0) this.#seekMap(peer)
-  }
-
-  #left(peer: PeerState): void {
-    if (peer.role === 'tracker') return
-    for (let chunk = 0; chunk < this.blob.layout.chunkCount; chunk++)
-      if (peer.holds(chunk)) this.#board.removeCopy(chunk)
-  }
-
-  #seekMap(peer: PeerState): void {
-    if (this.#trust.isWhole) return
-    this.#maps.ask(peer, (map) => {
-      this.#trust.offerMap(map)
-      this.#replan()
-    })
+    this.#holdings.gained(peer, chunks, digests)
+    // Of most chunks that peers come to hold we are no longer in want.
+    if (peer.role === 'tracker' || chunks.some((chunk) => !this.#ingest.isHad(chunk))) this.#replan()
   }
 
   /** Plans once for all that happens in this turn. */
@@ -237,41 +249,51 @@ export class Download {
   }
 
   #act(): void {
-    if (this.blob.isComplete || this.#wholeCheck.isRunning || this.#demands.size === 0) return
-    for (const action of plan(this.#view())) this.#perform(action)
-    this.#failIfExhausted()
+    const isIdle = this.blob.isComplete || this.#wholeCheck.isRunning || this.#demands.size === 0
+    this.#fetcher.round(() => {
+      if (!isIdle && this.#freeSlots > 0) for (const action of plan(this.#view())) this.#perform(action)
+    })
+    if (!isIdle) this.#failIfExhausted()
   }
 
   #perform(action: Action): void {
-    if (action.kind === 'read-origin') this.#fetcher.readOrigin(action.start, action.count)
-    else if (action.kind === 'ask-any') this.#fetcher.ask(action.peer, 'any', 'window')
+    if (action.kind === 'read-origin') {
+      this.#duties.originAsked(this.#components.clock.now())
+      this.#fetcher.readOrigin(action.start, action.count)
+    } else if (action.kind === 'ask-any') this.#fetcher.ask(action.peer, 'any', 'window')
     else this.#fetcher.ask(action.peer, action.chunk, this.#urgencyOf(action.chunk) ?? 'background')
   }
 
   #view(): PlanView {
     const { settings } = this.#init
-    const { clock, budget, random } = this.#components
+    const { clock, random } = this.#components
     const nowMs = clock.now()
-    const inFlight = this.#fetcher.inFlight
-    const affordable = Math.floor(budget.freeBytes / Math.max(1, this.#ingest.chunkBytes))
     return {
       nowMs,
       layout: this.blob.layout,
       board: this.#board,
       trust: this.#trust,
       demands: this.#effectiveDemands(),
-      agents: this.swarm.agents,
+      agents: this.swarm.holders,
       duty: this.swarm.duty(nowMs),
       isSettled: this.swarm.isSettled(nowMs),
-      dutyHolder: (chunk) => this.#dutyHolder(chunk, nowMs),
+      dutyHolder: lazily(() => this.#duties.ofOrigin(nowMs)),
+      crossingHolder: lazily(() => this.#duties.ofCrossing(nowMs)),
+      originRunChunks: this.#duties.runChunks,
       mayReadOrigin: this.#access.origins.length > 0 && this.#originRest.isOver(nowMs),
       originReads: this.#fetcher.originReads,
-      // A download with nothing in flight always gets one slot, or a full budget would starve it.
-      freeSlots: Math.min(settings.inFlightPerDownload - inFlight, Math.max(affordable, inFlight === 0 ? 1 : 0)),
+      freeSlots: this.#freeSlots,
       settings,
       random,
       isHeld: (chunk) => this.#ingest.isHad(chunk),
     }
+  }
+
+  /** Requests that may be added to those in flight; one with nothing in flight always has one, or a full budget would starve it. */
+  get #freeSlots(): number {
+    const inFlight = this.#fetcher.inFlight
+    const affordable = Math.floor(this.#components.budget.freeBytes / Math.max(1, this.#ingest.chunkBytes))
+    return Math.min(this.#init.settings.inFlightPerDownload - inFlight, Math.max(affordable, inFlight === 0 ? 1 : 0))
   }
 
   /** With no disk to hold it, nothing beyond what readers need next is fetched. */
@@ -284,27 +306,30 @@ export class Download {
     return urgencyAmong(this.#effectiveDemands(), chunk, this.blob.layout, nowMs, this.#init.settings)
   }
 
+  #bandwidthOf(chunk: number | 'any') {
+    const nowMs = this.#components.clock.now()
+    return bandwidthAmong(this.#effectiveDemands(), chunk, this.blob.layout, nowMs, this.#init.settings)
+  }
+
   /** An origin read goes on as long as its next chunk is wanted and nobody nearer can give it. */
   #isStillWantedOfOrigin(chunk: number): boolean {
     if (this.blob.has(chunk) || this.#urgencyOf(chunk) === undefined) return false
     const nowMs = this.#components.clock.now()
-    if (this.swarm.duty(nowMs) === undefined && this.#dutyHolder(chunk, nowMs) !== undefined) return false
+    if (this.swarm.duty(nowMs) !== undefined || this.#duties.ofOrigin(nowMs).holderOf(chunk) !== undefined) return false
     if (this.#trust.digestAt(chunk) === undefined) return true
-    return !this.swarm.agents.some((peer) => peer.holds(chunk) && peer.restUntilMs <= nowMs)
+    return !this.swarm.holders.some((peer) => peer.holds(chunk) && peer.isAble(nowMs))
   }
 
-  /** Of the agents that want the blob too and have been heard of lately, the one with duty for `chunk`; `undefined`: we have. */
-  #dutyHolder(chunk: number, nowMs: number): PeerState | undefined {
-    const { dutyPatienceMs } = this.#init.settings
-    const isOnDuty = (peer: PeerState) =>
-      peer.restUntilMs <= nowMs && nowMs - peer.lastHeardMs < dutyPatienceMs && !peer.holds(chunk)
-    const members = this.swarm.agents.filter(isOnDuty).map(({ id }) => id)
-    const holder = this.#peerDuty.holderOf(chunk, [this.#init.selfId, ...members])
-    return holder === undefined ? undefined : this.swarm.agent(holder)
-  }
-
-  async #accept(chunk: number, bytes: Uint8Array, digest: Uint8Array, source: ByteSource): Promise<void> {
-    if (await this.#ingest.write(chunk, bytes, digest)) this.#accepted(chunk, bytes.byteLength, digest, source)
+  async #accept(
+    chunk: number,
+    bytes: Uint8Array,
+    digest: Uint8Array,
+    source: ByteSource,
+    peer: PeerState | undefined,
+  ): Promise<void> {
+    if (!(await this.#ingest.write(chunk, bytes, digest))) return
+    if (peer !== undefined) this.#events.receivedFrom(peer.zone, bytes.byteLength)
+    this.#accepted(chunk, bytes.byteLength, digest, source)
   }
 
   async #adopt(chunk: number, digest: Uint8Array): Promise<boolean> {
@@ -316,11 +341,14 @@ export class Download {
 
   #accepted(chunk: number, sizeBytes: number, digest: Uint8Array, source: ByteSource): void {
     this.#lastProgressMs = this.#components.clock.now()
-    if (source === 'origin') this.#originRest.delivered()
+    if (source === 'origin') {
+      this.#originRest.delivered()
+      this.#duties.originGave(this.#lastProgressMs)
+    }
     this.#stalls.received(sizeBytes)
     this.ledger.add(source, sizeBytes)
     // Others may still be sending the same chunk: it is had, they can stop.
-    for (const attempt of this.#board.attemptsOn(chunk)) if (attempt.sourceId !== ORIGIN) attempt.controller.abort()
+    for (const attempt of this.#board.attemptsOn(chunk)) if (attempt.sourceId !== ORIGIN) attempt.controller.abort(HAD)
     this.#waiters.held(chunk)
     this.#events.chunkHeld(this.ref, chunk, digest, source, sizeBytes)
     if (this.#ingest.hasAll) this.#verify()
@@ -371,14 +399,14 @@ export class Download {
 
   /** Readers are told as soon as nothing that could still help is under way. */
   #failIfExhausted(): void {
-    if (this.#waiters.isEmpty || this.#fetcher.inFlight > 0) return
+    if (this.#waiters.isEmpty || this.#fetcher.inFlight > 0 || this.#fetcher.isHeldBack) return
     const nowMs = this.#components.clock.now()
     const hasOrigin = this.#access.origins.length > 0
     if (hasOrigin && this.#originRest.error === undefined) return
     if (!this.swarm.isSettled(nowMs) || this.swarm.isSearching || this.swarm.duty(nowMs) !== undefined) return
     if (hasOrigin && this.#originRest.isOver(nowMs)) return
     const canHelp = (chunk: number) =>
-      this.#trust.digestAt(chunk) !== undefined && this.swarm.agents.some((peer) => peer.holds(chunk))
+      this.#trust.digestAt(chunk) !== undefined && this.swarm.holders.some((peer) => peer.holds(chunk))
     if ([...this.#waiters.chunks].some(canHelp)) return
     this.#waiters.failAll(new SourcesExhaustedError(`no source left for ${this.ref.digest}`, this.#originRest.error))
   }
@@ -397,6 +425,7 @@ export class Download {
   }
 
   #reviewRequests(): void {
+    this.swarm.review(this.#components.clock.now())
     this.#stalls.review(
       (id) => this.swarm.peer(id),
       () => this.#view(),
@@ -416,9 +445,16 @@ export class Download {
       this.#lastWalkMs = nowMs
       this.swarm.walk()
     }
-    if (nowMs - this.#lastProgressMs < this.#init.settings.readerGiveUpMs || this.#waiters.isEmpty) return
+    const patienceMs = patienceOf(this.#demands, this.#init.settings)
+    if (nowMs - this.#lastProgressMs < patienceMs || this.#waiters.isEmpty) return
     this.#waiters.failAll(new SourcesExhaustedError(`nothing arrived for ${this.ref.digest}`, this.#originRest.error))
   }
+}
+
+/** Duties are worked out once, and only when they are asked for. */
+function lazily(duties: () => Duties): (chunk: number) => PeerState | undefined {
+  let known: Duties | undefined
+  return (chunk) => (known ??= duties()).holderOf(chunk)
 }
 
 function closedError(): ShoalError {

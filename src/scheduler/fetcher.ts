@@ -11,6 +11,8 @@ import {
   type Random,
   ShoalError,
 } from '../core/index.ts'
+import type { Bandwidth, BandwidthClass, Buffers } from '../util/index.ts'
+import { Allowance } from './allowance.ts'
 import { assembleChunks } from './chunk-assembler.ts'
 import { type Attempt, type ChunkBoard, ORIGIN } from './chunk-board.ts'
 import { type Urgency, WIRE_URGENCY } from './demand.ts'
@@ -50,19 +52,24 @@ export interface FetcherComponents {
   readonly trust: DigestTrust
   readonly suspects: Suspects
   readonly budget: InFlightBudget
+  readonly bandwidth: Bandwidth | undefined
   readonly origin: OriginSource
   readonly clock: Clock
   readonly random: Random
   readonly hash: (bytes: Uint8Array) => Uint8Array
+  /** For the chunks that the origin sends. */
+  readonly buffers: Buffers
 }
 
 /** What the download is told of requests. */
 export interface FetcherListener {
   /** Verified bytes; resolves once they are stored. */
-  accept(chunk: number, bytes: Uint8Array, digest: Uint8Array, source: ByteSource): Promise<void>
+  accept(chunk: number, bytes: Uint8Array, digest: Uint8Array, source: ByteSource, peer?: PeerState): Promise<void>
   /** Takes the chunk over from another blob of the store that has the same bytes; false when none has. */
   adopt(chunk: number, digest: Uint8Array): Promise<boolean>
   isStillWanted(chunk: number): boolean
+  /** As what `chunk` counts under a limit. */
+  bandwidthOf(chunk: number | 'any'): BandwidthClass
   tookMs(ms: number): void
   peerFailed(peer: PeerState, error: unknown): void
   originFailed(error: unknown): void
@@ -76,15 +83,18 @@ export class Fetcher {
   readonly #init: FetcherInit
   readonly #components: FetcherComponents
   readonly #listener: FetcherListener
+  readonly #allowance: Allowance
   readonly #tasks = new TaskGroup()
   readonly #anyRequests = new Set<AbortController>()
-  readonly #originReads = new Set<AbortController>()
+  /** Origin reads under way, each with the chunks it has still to begin. */
+  readonly #originReads = new Map<AbortController, number>()
   #requests = 0
 
   constructor(init: FetcherInit, components: FetcherComponents, listener: FetcherListener) {
     this.#init = init
     this.#components = components
     this.#listener = listener
+    this.#allowance = new Allowance(components.bandwidth, () => listener.ended())
   }
 
   /** Requests that hold or may come to hold a chunk buffer. */
@@ -92,45 +102,72 @@ export class Fetcher {
     return this.#requests + this.#originReads.size
   }
 
+  /** Origin reads under way; a single one at its last chunk is not counted, so that the next request's round trip overlaps with it. */
   get originReads(): number {
-    return this.#originReads.size
+    const [onlyLeft] = this.#originReads.values()
+    return this.#originReads.size === 1 && onlyLeft === 0 ? 0 : this.#originReads.size
   }
 
   async close(): Promise<void> {
-    await this.#tasks.close()
+    const ended = this.#tasks.close()
+    this.cancelAll()
+    await ended
+  }
+
+  /** Something would be asked for but for the limit on bandwidth. */
+  get isHeldBack(): boolean {
+    return this.#allowance.isWaiting
+  }
+
+  /** Carries out a plan; what waited for bandwidth and is not in it waits no longer. */
+  round(carryOut: () => void): void {
+    this.#allowance.round(carryOut)
   }
 
   /** Ends every request, when nobody wants anything any more. */
   cancelAll(): void {
+    this.#allowance.round(() => undefined)
     for (const attempt of [...this.#components.board.attempts()]) attempt.controller.abort()
-    for (const controller of [...this.#anyRequests, ...this.#originReads]) controller.abort()
+    for (const controller of [...this.#anyRequests, ...this.#originReads.keys()]) controller.abort()
   }
 
-  /** Asks `peer` for `chunk`, or a tracker for any chunk it thinks best. */
+  /** Asks `peer` for `chunk`, or a tracker for any chunk it thinks best; does nothing while bandwidth does not allow it. */
   ask(peer: PeerState, chunk: number | 'any', urgency: Urgency): void {
     const { board, budget, clock } = this.#components
+    const reservedBytes = this.#init.layout.lengthOf(chunk === 'any' ? 0 : chunk)
+    const bandwidthClass = this.#listener.bandwidthOf(chunk)
+    if (!this.#allowance.take(reservedBytes, bandwidthClass)) return
     const startedMs = clock.now()
     const controller = new AbortController()
     const attempt = chunk === 'any' ? undefined : board.begin(chunk, peer.id, startedMs, controller)
     if (chunk === 'any') this.#anyRequests.add(controller)
-    const reservedBytes = this.#init.layout.lengthOf(chunk === 'any' ? 0 : chunk)
     budget.take(reservedBytes)
     peer.begins(startedMs)
     this.#requests++
-    this.#tasks.run(async (closing) => {
+    this.#tasks.run(async () => {
       const timer = clock.after(this.#init.settings.requestTimeoutMs, () => {
         peer.restUntilMs = clock.now() + FAILURE_REST_MS
         controller.abort()
       })
+      let hasCome = false
       try {
         if (chunk !== 'any' && (await this.#adopted(chunk))) return
-        const signal = AbortSignal.any([closing, controller.signal])
-        const received = await peer.following.request(chunk, { signal, urgency: WIRE_URGENCY[urgency] })
-        await this.#receive(peer, chunk, received, clock.now() - startedMs, signal)
+        const { signal } = controller
+        const wireUrgency = bandwidthClass === 'background' ? 'idle' : WIRE_URGENCY[urgency]
+        const received = await peer.following.request(chunk, { signal, urgency: wireUrgency })
+        hasCome = true
+        try {
+          await this.#receive(peer, chunk, received, clock.now() - startedMs, signal)
+        } finally {
+          received.payload.release()
+        }
       } catch (error) {
+        // Of a chunk that broke off, some has come.
+        hasCome ||= !(error instanceof PeerBusyError || error instanceof PeerLacksChunkError)
         this.#failed(peer, chunk, error)
       } finally {
         timer.clear()
+        if (!hasCome) this.#allowance.refund(reservedBytes, bandwidthClass)
         if (attempt !== undefined) board.end(attempt)
         this.#anyRequests.delete(controller)
         budget.give(reservedBytes)
@@ -149,10 +186,12 @@ export class Fetcher {
     const reservedBytes = this.#init.layout.lengthOf(start)
     budget.take(reservedBytes)
     const attempts = Array.from({ length: count }, (_, i) => board.begin(start + i, ORIGIN, clock.now(), controller))
-    this.#originReads.add(controller)
+    this.#originReads.set(controller, count - 1)
     this.#tasks.run(async (closing) => {
       try {
-        await this.#streamOrigin(attempts, AbortSignal.any([closing, controller.signal]))
+        await this.#streamOrigin(attempts, AbortSignal.any([closing, controller.signal]), (left) =>
+          this.#originReads.set(controller, left),
+        )
       } catch (error) {
         if (!isAbort(error)) this.#listener.originFailed(error)
       } finally {
@@ -178,7 +217,8 @@ export class Fetcher {
     signal: AbortSignal,
   ): Promise<void> {
     const { hash, trust, clock } = this.#components
-    const { chunk, bytes } = received
+    const { chunk, payload } = received
+    const { bytes } = payload
     const isExpected = asked === 'any' ? chunk >= 0 && chunk < this.#init.layout.chunkCount : chunk === asked
     if (!isExpected || bytes.byteLength !== this.#init.layout.lengthOf(chunk)) {
       throw new PeerProtocolError(`chunk ${chunk} of ${bytes.byteLength} bytes does not fit the blob`)
@@ -193,7 +233,7 @@ export class Fetcher {
     else this.#components.suspects.note(chunk, peer, digest)
     peer.served(tookMs, clock.now())
     this.#listener.tookMs(tookMs)
-    await this.#listener.accept(chunk, bytes, digest, peer.role === 'tracker' ? 'tracker' : 'peers')
+    await this.#listener.accept(chunk, bytes, digest, peer.role === 'tracker' ? 'tracker' : 'peers', peer)
   }
 
   /** A chunk known by one agent's word alone: its first ones, and then some, are compared with the origin before it is believed. */
@@ -210,7 +250,7 @@ export class Fetcher {
     if (!isDue) return trust.vouch(chunk, digest)
     const length = Math.min(SAMPLE_BYTES, bytes.byteLength)
     const from = Math.floor(random() * (bytes.byteLength - length + 1))
-    const sample = await this.#sample(this.#init.layout.offsetOf(chunk) + from, length, signal)
+    const sample = await this.#sample(chunk, from, length, signal)
     if (Buffer.compare(sample, bytes.subarray(from, from + length)) !== 0) {
       throw new PeerProtocolError(`chunk ${chunk} is not what the origin has`)
     }
@@ -225,12 +265,13 @@ export class Fetcher {
       this.#listener.peerFailed(liar, new PeerProtocolError(`chunk ${chunk} is not what the origin has`))
   }
 
-  async #sample(start: number, length: number, signal: AbortSignal): Promise<Uint8Array> {
+  async #sample(chunk: number, from: number, length: number, signal: AbortSignal): Promise<Uint8Array> {
     const pieces: Uint8Array[] = []
     const { origin } = this.#components
+    const start = this.#init.layout.offsetOf(chunk) + from
     const range = { start, end: start + length }
-    for await (const piece of origin.readBlob(this.#init.ref, this.#init.access(), range, { signal }))
-      pieces.push(piece)
+    const options = { signal, bandwidthClass: () => this.#listener.bandwidthOf(chunk) }
+    for await (const piece of origin.readBlob(this.#init.ref, this.#init.access(), range, options)) pieces.push(piece)
     return Buffer.concat(pieces)
   }
 
@@ -245,8 +286,8 @@ export class Fetcher {
     } else if (error instanceof PeerLacksChunkError) {
       peer.lastHeardMs = nowMs
       // A tracker is asked for what nobody has: that it lacks it too says that it could not fetch it.
-      if (peer.role === 'tracker') this.#restFromSeeding(peer)
-      else if (chunk !== 'any' && peer.loses(chunk)) this.#components.board.removeCopy(chunk)
+      if (chunk !== 'any' && peer.loses(chunk)) this.#components.board.removeCopy(chunk)
+      else if (peer.role === 'tracker') this.#restFromSeeding(peer)
     } else if (peer.role === 'tracker') {
       this.#restFromSeeding(peer)
     } else {
@@ -278,7 +319,11 @@ export class Fetcher {
     })
   }
 
-  async #streamOrigin(attempts: readonly Attempt[], signal: AbortSignal): Promise<void> {
+  async #streamOrigin(
+    attempts: readonly Attempt[],
+    signal: AbortSignal,
+    onLeft: (left: number) => void,
+  ): Promise<void> {
     const { layout, ref } = this.#init
     const [first, last] = [attempts[0], attempts.at(-1)]
     if (first === undefined || last === undefined) return
@@ -286,12 +331,17 @@ export class Fetcher {
       start: layout.offsetOf(first.chunk),
       end: layout.offsetOf(last.chunk) + layout.lengthOf(last.chunk),
     }
+    let current = first.chunk
+    const options = { signal, bandwidthClass: () => this.#listener.bandwidthOf(current) }
     await pipe(
-      this.#components.origin.readBlob(ref, this.#init.access(), range, { signal }),
-      (pieces) => assembleChunks(pieces, layout, first.chunk),
+      this.#components.origin.readBlob(ref, this.#init.access(), range, options),
+      (pieces) => assembleChunks(pieces, layout, first.chunk, this.#components.buffers),
       async (chunks) => {
-        for await (const { chunk, bytes } of chunks) {
-          await this.#acceptFromOrigin(chunk, bytes)
+        for await (const { chunk, payload } of chunks) {
+          current = Math.min(chunk + 1, last.chunk)
+          onLeft(last.chunk - current)
+          await this.#acceptFromOrigin(chunk, payload.bytes)
+          payload.release()
           const attempt = attempts[chunk - first.chunk]
           if (attempt !== undefined) this.#components.board.end(attempt)
           if (chunk !== last.chunk && !this.#listener.isStillWanted(chunk + 1)) return

@@ -11,16 +11,22 @@ const FREE_HEDGES = 4
 /** What to do with a request that takes long: leave it, ask someone else besides, or end it and ask someone else. */
 export type Verdict = 'leave' | 'hedge' | 'move'
 
-/** Judges one request. A source that delivered something since it was asked is slow; one that did not has stalled. */
+/**
+ * Judges one request. A source that delivered something since it was asked is slow; one that did not has stalled. In the
+ * endgame, with nothing left to ask for, one that takes longer than usual is reason enough to ask someone else besides.
+ */
 export function judge(
   attempt: Attempt,
   source: PeerState | undefined,
   usualMs: number,
   nowMs: number,
   settings: SchedulerSettings,
+  isEndgame = false,
 ): Verdict {
   const ageMs = nowMs - attempt.sinceMs
-  if (ageMs < Math.max(settings.stallFloorMs, STALL_FACTOR * usualMs)) return 'leave'
+  if (ageMs < Math.max(settings.stallFloorMs, STALL_FACTOR * usualMs)) {
+    return isEndgame && ageMs >= Math.max(settings.stallFloorMs, usualMs) ? 'hedge' : 'leave'
+  }
   const isStalled = source !== undefined && source.lastHeardMs <= attempt.sinceMs
   return isStalled ? 'move' : 'hedge'
 }

@@ -49,7 +49,7 @@ export class Ingest {
 
   /** Held, or verified and on its way to be. */
   isHad(chunk: number): boolean {
-    return this.#blob.has(chunk) || this.#writing.has(chunk)
+    return this.#blob.has(chunk) || (this.#writing.size > 0 && this.#writing.has(chunk))
   }
 
   /** Whether `chunk` was written here, rather than found in the store. */

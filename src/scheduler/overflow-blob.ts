@@ -1,5 +1,6 @@
 import type { ChunkLayout, SignedChunkMap } from '../chunking/index.ts'
 import { type AbortOptions, type BlobRef, ShoalError } from '../core/index.ts'
+import { type Lease, unpooled } from '../util/index.ts'
 import type { StoredBlob } from './ports.ts'
 
 /** Chunks kept in memory for one blob that the disk has no room for: what its readers' windows need, no more. */
@@ -49,17 +50,17 @@ export class OverflowBlob implements StoredBlob {
     }
   }
 
-  async read(offset: number, length: number, options?: AbortOptions): Promise<Uint8Array> {
+  async lend(offset: number, length: number, options?: AbortOptions): Promise<Lease> {
     const chunk = this.layout.chunkAt(offset)
     const inMemory = this.#chunks.get(chunk)
     if (inMemory !== undefined) {
       const from = offset - this.layout.offsetOf(chunk)
-      return inMemory.bytes.subarray(from, from + length)
+      return unpooled(inMemory.bytes.subarray(from, from + length))
     }
     if (this.#stored === undefined) {
       throw new ShoalError(`chunk ${chunk} left memory`, { code: 'CHUNK_GONE', blame: 'local', retryable: true })
     }
-    return await this.#stored.read(offset, length, options)
+    return await this.#stored.lend(offset, length, options)
   }
 
   async adopt(): Promise<boolean> {

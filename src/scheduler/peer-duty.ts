@@ -1,39 +1,65 @@
-import { sha256 } from '../core/index.ts'
+import { rendezvousWeight } from './origin-duty.ts'
 
 /** Chunks in a row that one member fetches: one origin request for a few of them, and still work for everybody. */
-const STRIPE_CHUNKS = 4
+export const STRIPE_CHUNKS = 4
 
 /**
- * Who fetches which chunk from the origin when there is no tracker: rendezvous hashing over the agents that want the
- * blob, so that all name the same one without a word, and when one leaves only its own stripes move.
+ * Members that share the reading of one blob. More would each get so little of the origin's rate that their chunks come
+ * late; and members that see only a part of a large swarm agree sooner on its nearest few.
+ */
+export const MAX_READERS = 8
+
+/** The stripe that `chunk` is of: duty goes by stripes. */
+export function stripeOf(chunk: number): number {
+  return Math.floor(chunk / STRIPE_CHUNKS)
+}
+
+/**
+ * Who fetches which chunk when there is no tracker: rendezvous hashing over the agents that want the blob, so that all
+ * name the same one without a word, and when one leaves only its own stripes move.
  */
 export class PeerDuty {
   readonly #blobDigest: string
-  readonly #seeds = new Map<string, number>()
+  readonly #weights = new Map<string, number>()
+  readonly #orders = new Map<number, readonly string[]>()
+  #readers: readonly string[] = []
 
   constructor(blobDigest: string) {
     this.#blobDigest = blobDigest
   }
 
-  /** The member with duty for `chunk`; `undefined` when there are no members. */
-  holderOf(chunk: number, members: Iterable<string>): string | undefined {
-    const stripe = Math.floor(chunk / STRIPE_CHUNKS)
-    let best: { member: string; weight: number } | undefined
-    for (const member of members) {
-      const weight = mix(this.#seedOf(member) ^ Math.imul(stripe + 1, 0x9e3779b1))
-      if (best === undefined || weight > best.weight || (weight === best.weight && member < best.member)) {
-        best = { member, weight }
-      }
+  /** Those of `members` that have duties at all: the few nearest to the blob. */
+  readersAmong(members: readonly string[]): readonly string[] {
+    const nearest = members
+      .toSorted((a, b) => this.#weightOf(b) - this.#weightOf(a) || (a < b ? -1 : 1))
+      .slice(0, MAX_READERS)
+    const isSame = nearest.length === this.#readers.length && nearest.every((id, i) => id === this.#readers[i])
+    if (!isSame) {
+      this.#readers = nearest
+      this.#orders.clear()
     }
-    return best?.member
+    return this.#readers
   }
 
-  #seedOf(member: string): number {
-    const known = this.#seeds.get(member)
+  /** The readers last named, in the order in which duty for `stripe` falls to them. */
+  orderOf(stripe: number): readonly string[] {
+    const known = this.#orders.get(stripe)
     if (known !== undefined) return known
-    const seed = Buffer.from(sha256(Buffer.from(`${this.#blobDigest}\n${member}`))).readUInt32BE(0)
-    this.#seeds.set(member, seed)
-    return seed
+    const weighed = this.#readers.map((id) => ({
+      id,
+      weight: mix(this.#weightOf(id) ^ Math.imul(stripe + 1, 0x9e3779b1)),
+    }))
+    const order = weighed.sort((a, b) => b.weight - a.weight || (a.id < b.id ? -1 : 1)).map(({ id }) => id)
+    this.#orders.set(stripe, order)
+    return order
+  }
+
+  #weightOf(member: string): number {
+    const known = this.#weights.get(member)
+    if (known !== undefined) return known
+    const weight = rendezvousWeight(this.#blobDigest, member)
+    this.#weights.set(member, weight)
+    return weight
   }
 }
 

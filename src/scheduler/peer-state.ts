@@ -14,6 +14,10 @@ const MAX_STALL_REST_MS = 16_000
 export class PeerState {
   readonly id: string
   readonly role: PeerRole
+  /** Where it says it stands; '' when it does not say. */
+  readonly zone: string
+  /** It stands in another zone than we do, as far as both say. */
+  isFar = false
   /** Requests under way, `any` included. */
   inFlight = 0
   /** Times in a row that it was found to deliver nothing. */
@@ -22,6 +26,10 @@ export class PeerState {
   restUntilMs = 0
   /** When it last delivered or answered anything. */
   lastHeardMs: number
+  /** When it last held a chunk that no other of its zone was known to hold: the sign of one that does its duty. */
+  lastNewMs: number
+  /** It follows us in a download of its own, so it wants the blob too. */
+  isWanting = false
   /** Milliseconds from asking to having a whole chunk, smoothed; undefined before the first. */
   serviceMs: number | undefined
   /** The following has ended; nothing more is asked of it. */
@@ -30,15 +38,17 @@ export class PeerState {
   confirmedCount = 0
   /** A tracker that said it cannot fetch this blob (no rights at the origin, no room). */
   cannotSeed = false
-  /** A tracker: it has told what it holds, so that it is known whether others hold the blob already. */
+  /** It has told what it holds, so that it is known whether others hold the blob already. */
   hasReported = false
   readonly #held: Uint8Array
   #following: Following | undefined
 
-  constructor(id: string, role: PeerRole, chunkCount: number, nowMs: number) {
+  constructor(id: string, role: PeerRole, chunkCount: number, nowMs: number, zone = '') {
     this.id = id
     this.role = role
+    this.zone = zone
     this.lastHeardMs = nowMs
+    this.lastNewMs = nowMs
     this.#held = new Uint8Array(chunkCount)
   }
 
@@ -50,6 +60,11 @@ export class PeerState {
   get following(): Following {
     if (this.#following === undefined) throw new TypeError('the peer is not followed yet')
     return this.#following
+  }
+
+  /** Not left alone for having stalled. One that merely said busy is able. */
+  isAble(nowMs: number): boolean {
+    return this.stalls === 0 || this.restUntilMs <= nowMs
   }
 
   holds(chunk: number): boolean {

@@ -1,5 +1,6 @@
 import type { ChunkLayout, SignedChunkMap } from '../chunking/index.ts'
 import type { AbortOptions, BlobRef, Digest, OriginGrant, OriginRef, PeerRef, PeerRole } from '../core/index.ts'
+import type { BandwidthClass, Lease } from '../util/index.ts'
 
 /**
  * What the scheduler needs of the rest of the agent. The store, the exchange, discovery and the origin client satisfy
@@ -19,8 +20,8 @@ export interface StoredBlob {
   digestAt(chunk: number): Uint8Array | undefined
   /** Stores bytes the caller has verified to have `chunkDigest`; the chunk counts as held once this resolves. Does not keep `bytes`. */
   write(chunk: number, bytes: Uint8Array, chunkDigest: Uint8Array): Promise<void>
-  /** Bytes [offset, offset + length) of held chunks; the caller may keep the result but not change it. */
-  read(offset: number, length: number, options?: AbortOptions): Promise<Uint8Array>
+  /** Bytes [offset, offset + length) of held chunks, which the caller gives back. */
+  lend(offset: number, length: number, options?: AbortOptions): Promise<Lease>
   /** Takes over a chunk that another blob already holds under `chunkDigest`; false when none does. */
   adopt(chunk: number, chunkDigest: Uint8Array): Promise<boolean>
   setMap(map: SignedChunkMap): Promise<void>
@@ -46,17 +47,17 @@ export interface FollowEvents {
   onClosed(): void
 }
 
-/** A chunk off the wire, not verified. The bytes belong to the receiver. */
+/** A chunk off the wire, not verified. The receiver gives the payload back. */
 export interface ReceivedChunk {
   readonly chunk: number
-  readonly bytes: Uint8Array
+  readonly payload: Lease
   /** What the sender says the digest is; trusted only from a tracker. */
   readonly digest: Uint8Array
 }
 
 export interface ChunkRequestOptions extends AbortOptions {
   /** Which wants the peer is to serve first when it has more than it can send. */
-  readonly urgency?: 'now' | 'soon' | 'later'
+  readonly urgency?: 'now' | 'soon' | 'later' | 'idle'
 }
 
 /** One blob followed at one peer. */
@@ -74,6 +75,8 @@ export interface Following {
 export interface PeerLink {
   readonly id: string
   readonly role: PeerRole
+  /** Where it says it stands; '' when it does not say. */
+  readonly zone: string
   /** Begins to follow `ref`. Where it may be had, and with whose rights, is for a tracker, which fetches on our behalf. */
   follow(ref: BlobRef, origins: readonly OriginGrant[], events: FollowEvents): Following
 }
@@ -83,7 +86,7 @@ export interface PeerNetwork {
   connect(peer: PeerRef, options: AbortOptions): Promise<PeerLink>
   /** The configured trackers, connected or not. */
   trackers(): readonly PeerRef[]
-  /** Some agents that are connected, whatever they hold: where a wave without a tracker finds its members. */
+  /** Agents that are connected, whatever they hold: where a wave without a tracker finds its members. */
   neighbours(): readonly PeerRef[]
   /** The peer sent bytes that were not what it said: it is refused for a time that grows with each offence. */
   punish(peerId: string, reason: string): void
@@ -105,6 +108,11 @@ export interface OriginAccess {
   readonly authorization?: string | undefined
 }
 
+export interface OriginReadOptions extends AbortOptions {
+  /** As what the next bytes count where reading is limited; looked at for every piece, since a reader who waits may join. */
+  readonly bandwidthClass?: (() => BandwidthClass) | undefined
+}
+
 export interface OriginSource {
   /**
    * Bytes [start, end) of the blob in order, exactly end - start of them, resumed and retried inside.
@@ -114,6 +122,6 @@ export interface OriginSource {
     ref: BlobRef,
     access: OriginAccess,
     range: { start: number; end: number },
-    options: AbortOptions,
+    options: OriginReadOptions,
   ): AsyncIterable<Uint8Array>
 }

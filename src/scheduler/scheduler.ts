@@ -1,4 +1,4 @@
-import { type AbortOptions, type BlobRef, type Digest, isAbort, ShoalError } from '../core/index.ts'
+import { type AbortOptions, type BlobRef, type Digest, isAbort, type PeerRole, ShoalError } from '../core/index.ts'
 import type { Logger } from '../telemetry/index.ts'
 import { abortable } from '../util/index.ts'
 import { BlobHandle } from './blob-handle.ts'
@@ -6,16 +6,23 @@ import { Download } from './download.ts'
 import type { DownloadComponents } from './download-components.ts'
 import { type ByteSource, type BytesBySource, FetchLedger } from './fetch-ledger.ts'
 import { OverflowBlob } from './overflow-blob.ts'
+import { ReadAhead } from './read-ahead.ts'
 import type { ChunkStore, OriginAccess, StoredBlob } from './ports.ts'
 import type { SchedulerSettings } from './settings.ts'
 import { TaskGroup } from './task-group.ts'
+import { TrackerHealth } from './tracker-health.ts'
+import { ZoneLedger } from './zone-ledger.ts'
 
 export interface SchedulerInit {
   readonly selfId: string
+  /** An agent unless said. */
+  readonly role?: PeerRole
+  /** Where this node stands; '' when nobody said. */
+  readonly zone?: string
   readonly settings: SchedulerSettings
 }
 
-export interface SchedulerComponents extends DownloadComponents {
+export interface SchedulerComponents extends Omit<DownloadComponents, 'health'> {
   readonly store: ChunkStore
   /** Boundaries of a blob that the store has no room for. */
   readonly layoutOf: (ref: BlobRef) => StoredBlob['layout']
@@ -24,6 +31,8 @@ export interface SchedulerComponents extends DownloadComponents {
 /** Something that happened to a blob, for those who publish it to peers or count it. */
 export interface SchedulerListener {
   chunkHeld?(ref: BlobRef, chunk: number, digest: Uint8Array, source: ByteSource, sizeBytes: number): void
+  /** Verified bytes came from a peer that says it stands in `zone`. */
+  receivedFrom?(zone: string, sizeBytes: number): void
   completed?(ref: BlobRef): void
 }
 
@@ -40,6 +49,7 @@ export interface DownloadSummary {
 
 interface Entry {
   readonly download: Download
+  readonly readAhead: ReadAhead
   handles: number
   idleTimer: { clear(): void } | undefined
 }
@@ -53,6 +63,7 @@ const MAX_SPOILED = 1_000
  */
 export class Scheduler {
   readonly ledger = new FetchLedger()
+  readonly zones = new ZoneLedger()
   readonly #init: SchedulerInit
   readonly #components: SchedulerComponents
   readonly #logger: Logger
@@ -60,6 +71,7 @@ export class Scheduler {
   readonly #opening = new Map<Digest, Promise<Entry>>()
   readonly #listeners = new Set<SchedulerListener>()
   readonly #tasks = new TaskGroup()
+  readonly #health = new TrackerHealth()
   /** Blobs that once turned out wrong and have not been whole since. */
   readonly #spoiled = new Set<Digest>()
 
@@ -100,7 +112,7 @@ export class Scheduler {
     entry.idleTimer?.clear()
     entry.idleTimer = undefined
     const onStoreRead = (bytes: number) => this.ledger.add('store', bytes)
-    return new BlobHandle(entry.download, onStoreRead, () => this.#closed(entry))
+    return new BlobHandle(entry.download, entry.readAhead, onStoreRead, () => this.#closed(entry))
   }
 
   /** The download of `digest` that is under way, if any. */
@@ -130,7 +142,7 @@ export class Scheduler {
     await Promise.allSettled(this.#opening.values())
     const entries = [...this.#entries.values()]
     this.#entries.clear()
-    await Promise.all(entries.map(async ({ download }) => await download.close()))
+    await Promise.all(entries.map(closeEntry))
   }
 
   /** Single flight: those who ask while the store opens the blob wait for the same opening. */
@@ -144,17 +156,23 @@ export class Scheduler {
 
   async #start(ref: BlobRef, access: OriginAccess): Promise<Entry> {
     const blob = await this.#openBlob(ref)
+    const { selfId, role = 'agent', zone = '' } = this.#init
     const download = new Download(
       blob,
-      { selfId: this.#init.selfId, access, settings: this.#settingsFor(ref) },
-      this.#components,
+      { selfId, role, zone, access, settings: this.#settingsFor(ref) },
+      { ...this.#components, health: this.#health },
       {
         chunkHeld: (held, chunk, digest, source, sizeBytes) => this.#chunkHeld(held, chunk, digest, source, sizeBytes),
+        receivedFrom: (from, sizeBytes) => this.#receivedFrom(from, sizeBytes),
         completed: (whole) => this.#completed(whole),
         corrupted: (wrong) => this.#corrupted(wrong),
       },
     )
-    const entry: Entry = { download, handles: 0, idleTimer: undefined }
+    const readAhead = new ReadAhead(
+      { limitBytes: this.#init.settings.readAheadBytes },
+      { target: download, clock: this.#components.clock },
+    )
+    const entry: Entry = { download, readAhead, handles: 0, idleTimer: undefined }
     this.#entries.set(ref.digest, entry)
     download.start()
     return entry
@@ -178,11 +196,8 @@ export class Scheduler {
   /** Downloads that nobody uses hold their blobs against eviction: they go now. False when there were none. */
   async #retireIdle(): Promise<boolean> {
     const idle = [...this.#entries.values()].filter(({ idleTimer }) => idleTimer !== undefined)
-    for (const { download, idleTimer } of idle) {
-      idleTimer?.clear()
-      this.#entries.delete(download.ref.digest)
-    }
-    await Promise.all(idle.map(async ({ download }) => await download.close()))
+    for (const { download } of idle) this.#entries.delete(download.ref.digest)
+    await Promise.all(idle.map(closeEntry))
     return idle.length > 0
   }
 
@@ -191,6 +206,11 @@ export class Scheduler {
     // What passes through memory cannot be given to anyone, and leaves no store that would take the word back.
     if (!(this.find(ref.digest)?.blob instanceof OverflowBlob)) this.#components.router.provide(ref.digest)
     for (const listener of this.#listeners) listener.chunkHeld?.(ref, chunk, digest, source, sizeBytes)
+  }
+
+  #receivedFrom(zone: string, sizeBytes: number): void {
+    this.zones.add(zone, sizeBytes)
+    for (const listener of this.#listeners) listener.receivedFrom?.(zone, sizeBytes)
   }
 
   /** A blob that came out wrong is not again taken on agents' word: the liar may come back before it is found out. */
@@ -222,6 +242,12 @@ export class Scheduler {
   #retire(entry: Entry): void {
     if (entry.handles > 0) return
     this.#entries.delete(entry.download.ref.digest)
-    this.#tasks.run(async () => await entry.download.close())
+    this.#tasks.run(async () => await closeEntry(entry))
   }
+}
+
+async function closeEntry({ download, readAhead, idleTimer }: Entry): Promise<void> {
+  idleTimer?.clear()
+  readAhead.close()
+  await download.close()
 }

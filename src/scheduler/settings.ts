@@ -12,6 +12,8 @@ export interface SchedulerSettings {
   readonly candidatePeers: number
   /** How far ahead of a reader of an open-ended range to fetch: the client may stop at any byte. */
   readonly openWindowBytes: number
+  /** Most bytes fetched ahead of one who asks for one range after the other; 0 fetches only what was asked for. */
+  readonly readAheadBytes: number
   /** How far ahead of a reader chunks come in order before rarest first takes over. */
   readonly pullWindowBytes: number
   /** How long a fresh download waits for peers to be named before it goes to the origin alone. */
@@ -53,9 +55,10 @@ export const defaultSettings: SchedulerSettings = {
   depthPerPeer: 4,
   inFlightPerDownload: 8,
   inFlightBytes: 64 * MiB,
-  followedPeers: 16,
+  followedPeers: 20,
   candidatePeers: 200,
   openWindowBytes: 2 * MiB,
+  readAheadBytes: 4 * MiB,
   pullWindowBytes: 4 * MiB,
   discoveryBudgetMs: 200,
   trackerPatienceMs: 2_000,
@@ -75,13 +78,14 @@ export const defaultSettings: SchedulerSettings = {
 
 /**
  * How a tracker differs: it vouches, so it believes no agent's word; what nobody has is its own to fetch, so it waits for
- * no agent to do it; and it follows everybody, to know what the swarm still lacks.
+ * no agent to do it, though for another tracker that does; it follows everybody, to know what the swarm still lacks; and
+ * reading ahead is for those to do who know what is read.
  */
 export const trackerSettings: SchedulerSettings = {
   ...defaultSettings,
   agreement: Number.POSITIVE_INFINITY,
   sampleShare: 0,
-  dutyPatienceMs: 0,
+  readAheadBytes: 0,
   followedPeers: 1_000,
   candidatePeers: 1_000,
 }

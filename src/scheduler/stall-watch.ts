@@ -1,8 +1,10 @@
 import type { Attempt } from './chunk-board.ts'
 import { HedgeBudget, judge } from './hedge.ts'
+import { chooseHolder } from './holder-choice.ts'
 import type { PeerState } from './peer-state.ts'
-import { chooseHolder, type PlanView } from './plan.ts'
+import type { PlanView } from './plan-view.ts'
 import type { SchedulerSettings } from './settings.ts'
+import { wantedInOrder } from './wanted.ts'
 
 /** Weight of the newest service time in what is usual: follows a change of the whole swarm within some chunks. */
 const EWMA_WEIGHT = 0.25
@@ -38,11 +40,13 @@ export class StallWatch {
 
   /** Judges every request that is the only one for its chunk; `viewOf` is read anew for each hedge, since the last one changed it. */
   review(peerOf: (id: string) => PeerState | undefined, viewOf: () => PlanView, actions: StallActions): void {
-    const { board, nowMs } = viewOf()
+    const view = viewOf()
+    const { board, nowMs } = view
+    const isEndgame = board.inFlightCount > 0 && !hasMore(view)
     for (const attempt of [...board.attempts()]) {
       const source = peerOf(attempt.sourceId)
       if (source === undefined || board.attemptsOn(attempt.chunk).length > 1) continue
-      const verdict = judge(attempt, source, this.#usualMs, nowMs, this.#settings)
+      const verdict = judge(attempt, source, this.#usualMs, nowMs, this.#settings, isEndgame)
       if (verdict === 'move') actions.move(attempt, source)
       if (verdict !== 'hedge') continue
       const other = this.#otherFor(attempt.chunk, source, viewOf())
@@ -57,4 +61,10 @@ export class StallWatch {
     if (other === undefined || view.freeSlots <= 0) return undefined
     return this.#budget.take(view.layout.lengthOf(chunk)) ? other : undefined
   }
+}
+
+/** Whether a chunk is wanted that nobody was asked for yet. */
+function hasMore(view: PlanView): boolean {
+  for (const _ of wantedInOrder(view)) return true
+  return false
 }

@@ -1,10 +1,14 @@
-import { type BlobRef, type Clock, isAbort, type OriginGrant, type PeerRef } from '../core/index.ts'
+import { type BlobRef, type Clock, isAbort, type OriginGrant, type PeerRef, type PeerRole } from '../core/index.ts'
 import type { Logger } from '../telemetry/index.ts'
 import { rankByRendezvous } from './origin-duty.ts'
+import { PeerCandidates } from './peer-candidates.ts'
+import { MAX_READERS } from './peer-duty.ts'
 import { PeerState } from './peer-state.ts'
 import type { ContentRouter, OriginAccess, PeerLink, PeerNetwork } from './ports.ts'
 import type { SchedulerSettings } from './settings.ts'
 import { TaskGroup } from './task-group.ts'
+import type { TrackerHealth } from './tracker-health.ts'
+import { TrackerSeeker } from './tracker-seeker.ts'
 
 /** Longest wait for a connection to one peer; a dead host must not hold its place among the candidates. */
 const CONNECT_TIMEOUT_MS = 3_000
@@ -15,18 +19,22 @@ const MAX_CONNECTING = 8
 /** Peers followed at most, as a multiple of those that we look for ourselves. */
 const FOLLOW_BACK_FACTOR = 2
 
-/** Rest before a tracker that failed is tried again while the download goes on. */
-const TRACKER_RETRY_MS = 2_000
+/** Longest that peers who were asked whether they want the blob too are waited for: a loaded machine answers by then. */
+const ANSWER_PATIENCE_MS = 1_000
 
 export interface SwarmComponents {
   readonly network: PeerNetwork
   readonly router: ContentRouter
+  readonly health: TrackerHealth
   readonly clock: Clock
   readonly logger: Logger
 }
 
 export interface SwarmInit {
   readonly selfId: string
+  readonly role: PeerRole
+  /** Where this node stands; '' when nobody said. */
+  readonly zone: string
   readonly ref: BlobRef
   readonly chunkCount: number
   /** Where the blob is to be had, and the latest client's right to it. */
@@ -53,32 +61,44 @@ export class Swarm {
   readonly #listener: SwarmListener
   readonly #tasks = new TaskGroup()
   readonly #agents = new Map<string, PeerState>()
-  /** Peers to follow when there is room, each with the number of followed peers up to which there is. */
-  readonly #candidates = new Map<string, { readonly peer: PeerRef; readonly bound: number }>()
+  /** The same as a list, made when it is asked for and kept until it changes: it is asked for at each plan. */
+  #listed: readonly PeerState[] | undefined
+  readonly #candidates: PeerCandidates
   readonly #connecting = new Set<string>()
   readonly #refused = new Set<string>()
+  readonly #trackers: TrackerSeeker
   readonly #trackerIds: ReadonlySet<string>
-  #startedMs: number
-  #tracker: PeerState | undefined
+  /** When neighbours were asked or, until then, when it began. */
+  #askedMs: number
+  #hasAsked = false
   #isStarted = false
-  #isSeekingTracker = false
   #isWalking = false
+  /** Nobody was named yet who could have or want the blob. */
+  #isAlone = true
 
   constructor(init: SwarmInit, components: SwarmComponents, listener: SwarmListener) {
     this.#init = init
     this.#components = components
     this.#listener = listener
-    this.#startedMs = components.clock.now()
-    this.#trackerIds = new Set(components.network.trackers().map((tracker) => tracker.id))
+    this.#askedMs = components.clock.now()
+    const trackers = components.network.trackers()
+    this.#trackerIds = new Set(trackers.map(({ id }) => id))
+    this.#trackers = this.#seekerOf(trackers)
+    this.#candidates = new PeerCandidates({
+      blobDigest: init.ref.digest,
+      limit: init.settings.candidatePeers,
+      // With a tracker on duty agents share none.
+      nearestCount: () => (this.#trackers.current === undefined ? this.#nearestCount : 0),
+    })
   }
 
   /** Begins to look for peers; does nothing the second time. */
   start(): void {
     if (this.#isStarted) return
     this.#isStarted = true
-    this.#startedMs = this.#components.clock.now()
-    this.#seekTracker()
-    if (this.#trackerIds.size === 0) this.#askNeighbours()
+    this.#askedMs = this.#components.clock.now()
+    this.#trackers.seek()
+    this.#askNeighboursAlone()
     this.walk()
   }
 
@@ -86,51 +106,70 @@ export class Swarm {
     // The tasks end first: a peer that is left now must not be replaced.
     const ended = this.#tasks.close()
     for (const peer of [...this.#agents.values()]) peer.following.close()
-    this.#tracker?.following.close()
+    this.#trackers.close()
     await ended
   }
 
+  /** Enough to agree on duties, and half of those followed are left to chance. */
+  get #nearestCount(): number {
+    return Math.min(MAX_READERS, Math.floor(this.#init.settings.followedPeers / 2))
+  }
+
   get agents(): readonly PeerState[] {
-    return [...this.#agents.values()]
+    this.#listed ??= [...this.#agents.values()]
+    return this.#listed
+  }
+
+  /** Whom chunks may be asked of by number: the agents and, for a tracker, the other trackers. */
+  get holders(): readonly PeerState[] {
+    return this.#init.role === 'tracker' ? [...this.#trackers.followed, ...this.#agents.values()] : this.agents
+  }
+
+  /** Who shares in duties with us: those that want the blob too. Agents among themselves, and trackers. */
+  get sharers(): readonly PeerState[] {
+    if (this.#init.role === 'tracker') return this.#trackers.followed.filter(({ isWanting }) => isWanting)
+    return this.agents
   }
 
   agent(id: string): PeerState | undefined {
     return this.#agents.get(id)
   }
 
-  /** A followed agent or the followed tracker. */
+  /** A followed agent or a followed tracker. */
   peer(id: string): PeerState | undefined {
-    return this.#tracker?.id === id ? this.#tracker : this.#agents.get(id)
+    return this.#trackers.get(id) ?? this.#agents.get(id)
   }
 
   get followedCount(): number {
-    return this.#agents.size + (this.#tracker === undefined ? 0 : 1)
+    return this.#agents.size + this.#trackers.followed.length
   }
 
   /** The tracker that fetches for the cluster what nobody has, as long as it is there and can. */
   duty(nowMs: number): PeerState | undefined {
-    const tracker = this.#tracker
-    if (tracker === undefined || tracker.cannotSeed) return undefined
-    // It owes an answer, or is left alone for having owed one too long.
-    const isAwaited = tracker.inFlight > 0 || (tracker.stalls > 0 && tracker.restUntilMs > nowMs)
-    const isSilent = isAwaited && nowMs - tracker.lastHeardMs > this.#init.settings.trackerSilenceMs
-    return isSilent ? undefined : tracker
+    return this.#trackers.duty(nowMs)
   }
 
   /** The followed tracker, whether or not it can fetch: it vouches and has the map. */
   get tracker(): PeerState | undefined {
-    return this.#tracker
+    return this.#trackers.current
+  }
+
+  /** Looks after the trackers; to be called every now and then while there is work. */
+  review(nowMs: number): void {
+    this.#trackers.review(nowMs)
+    this.#askNeighboursAlone()
   }
 
   /** Enough is known to say that nobody has a chunk: the tracker and all peers named so far have answered, or the budget is spent. */
   isSettled(nowMs: number): boolean {
-    const { discoveryBudgetMs, trackerPatienceMs } = this.#init.settings
-    const ageMs = nowMs - this.#startedMs
-    const isTrackerPending = this.#isSeekingTracker || this.#tracker?.hasReported === false
-    if (isTrackerPending) return ageMs >= trackerPatienceMs
-    if (ageMs >= discoveryBudgetMs) return true
-    const haveAllReported = [...this.#agents.values()].every((peer) => peer.hasReported)
-    return this.#tracker !== undefined && haveAllReported && this.#connecting.size === 0 && this.#candidates.size === 0
+    const { discoveryBudgetMs } = this.#init.settings
+    const ageMs = nowMs - this.#askedMs
+    if (this.#trackers.isPending(nowMs)) return false
+    const haveAllReported = this.#connecting.size === 0 && this.agents.every((peer) => peer.hasReported)
+    if (this.#trackers.duty(nowMs) !== undefined)
+      return ageMs >= discoveryBudgetMs || (haveAllReported && this.#candidates.size === 0)
+    if (this.#isAlone && !this.#isWalking) return true
+    return ageMs >= ANSWER_PATIENCE_MS || (ageMs >= discoveryBudgetMs && haveAllReported)
   }
 
   /** Peers may still turn up: a walk, a connection or the search for a tracker is under way. */
@@ -148,14 +187,15 @@ export class Swarm {
    * everybody and the last to nobody, and only mutual following makes use of everyone's uplink.
    */
   followBack(peer: PeerRef): void {
+    if (this.#init.role === 'tracker' && this.#trackerIds.has(peer.id)) return this.#trackers.wants(peer.id)
     this.#consider(peer, this.#init.settings.followedPeers * FOLLOW_BACK_FACTOR)
   }
 
   #consider(peer: PeerRef, bound: number): void {
     if (peer.id === this.#init.selfId || this.#trackerIds.has(peer.id)) return
     if (this.#agents.has(peer.id) || this.#connecting.has(peer.id) || this.#refused.has(peer.id)) return
-    if (this.#candidates.size >= this.#init.settings.candidatePeers) return
-    this.#candidates.set(peer.id, { peer, bound })
+    this.#isAlone = false
+    this.#candidates.add(peer, bound)
     this.#connectMore()
   }
 
@@ -183,17 +223,31 @@ export class Swarm {
     })
   }
 
-  /** Who is connected may want the blob too; whoever does not says so at once. */
+  /** With no tracker to name peers they are looked for among those connected. */
+  #askNeighboursAlone(): void {
+    const nowMs = this.#components.clock.now()
+    if (this.#hasAsked || this.#trackers.isPending(nowMs) || this.#trackers.duty(nowMs) !== undefined) return
+    this.#hasAsked = true
+    this.#askedMs = nowMs
+    this.#askNeighbours()
+  }
+
+  /**
+   * Who is connected may want the blob too; whoever does not says so at once, and who else asked it. All begin with those
+   * nearest to the blob, so that they meet there, and go on with others each, so that everyone's uplink is used.
+   */
   #askNeighbours(): void {
-    for (const peer of this.#components.network.neighbours()) this.add(peer)
+    const byId = new Map(this.#components.network.neighbours().map((peer) => [peer.id, peer]))
+    const nearest = rankByRendezvous(this.#init.ref.digest, [...byId.keys()]).slice(0, MAX_READERS)
+    const others = rankByRendezvous(this.#init.selfId, [...byId.keys()]).filter((id) => !nearest.includes(id))
+    for (const id of [...nearest, ...others]) this.add(byId.get(id) ?? { id, addresses: [] })
   }
 
   #connectMore(): void {
-    for (const [id, { peer, bound }] of this.#candidates) {
-      if (this.#connecting.size >= MAX_CONNECTING) return
-      if (this.#agents.size + this.#connecting.size >= bound) continue
-      this.#candidates.delete(id)
-      this.#connecting.add(id)
+    while (this.#connecting.size < MAX_CONNECTING) {
+      const peer = this.#candidates.take(this.#agents.size + this.#connecting.size)
+      if (peer === undefined) return
+      this.#connecting.add(peer.id)
       this.#tasks.run((signal) => this.#followAgent(peer, signal))
     }
   }
@@ -203,9 +257,10 @@ export class Swarm {
       const link = await this.#connect(peer, signal)
       signal.throwIfAborted()
       const state = this.#follow(link, 'agent', () => this.#agentLeft(peer.id))
-      if (!state.isGone) this.#agents.set(peer.id, state)
+      if (!state.isGone) this.#joined(state)
     } catch (error) {
       if (signal.aborted) return
+      this.#candidates.left(peer.id)
       this.#components.logger.debug({ peer: peer.id, err: error }, 'peer not reached')
       this.#components.router.reportDead?.(this.#init.ref.digest, peer.id)
     } finally {
@@ -215,54 +270,35 @@ export class Swarm {
     }
   }
 
+  #joined(state: PeerState): void {
+    this.#agents.set(state.id, state)
+    this.#listed = undefined
+  }
+
   #agentLeft(id: string): void {
     const state = this.#agents.get(id)
     if (state === undefined) return
     this.#agents.delete(id)
+    this.#listed = undefined
     this.#listener.left(state)
     this.#connectMore()
   }
 
-  #seekTracker(): void {
-    const trackers = this.#components.network.trackers()
-    if (this.#isSeekingTracker || this.#tracker !== undefined || trackers.length === 0) return
-    this.#isSeekingTracker = true
-    const ranked = rankByRendezvous(
-      this.#init.ref.digest,
-      trackers.map((tracker) => tracker.id),
+  #seekerOf(trackers: readonly PeerRef[]): TrackerSeeker {
+    const { ref, settings, role } = this.#init
+    return new TrackerSeeker(
+      { digest: ref.digest, trackers, settings, followsAll: role === 'tracker' },
+      { ...this.#components, tasks: this.#tasks },
+      {
+        connect: async (peer, signal) => await this.#connect(peer, signal),
+        follow: (link, onLeft) => this.#follow(link, 'tracker', onLeft),
+        left: (tracker) => this.#listener.left(tracker),
+        changed: () => {
+          this.#askNeighboursAlone()
+          this.#listener.changed()
+        },
+      },
     )
-    this.#tasks.run(async (signal) => {
-      for (const id of ranked) {
-        const peer = trackers.find((tracker) => tracker.id === id)
-        if (peer === undefined || signal.aborted) continue
-        try {
-          const link = await this.#connect(peer, signal)
-          signal.throwIfAborted()
-          const state = this.#follow(link, 'tracker', () => this.#trackerLeft())
-          if (state.isGone) continue
-          this.#tracker = state
-          break
-        } catch (error) {
-          if (!isAbort(error)) this.#components.logger.debug({ peer: id, err: error }, 'tracker not reached')
-        }
-      }
-      this.#isSeekingTracker = false
-      if (this.#tracker === undefined && !signal.aborted) this.#retryTracker()
-      this.#listener.changed()
-    })
-  }
-
-  #trackerLeft(): void {
-    const tracker = this.#tracker
-    if (tracker === undefined) return
-    this.#tracker = undefined
-    this.#listener.left(tracker)
-    this.#askNeighbours()
-    this.#retryTracker()
-  }
-
-  #retryTracker(): void {
-    this.#tasks.after(this.#components.clock, TRACKER_RETRY_MS, () => this.#seekTracker())
   }
 
   async #connect(peer: PeerRef, signal: AbortSignal): Promise<PeerLink> {
@@ -278,7 +314,8 @@ export class Swarm {
   #follow(link: PeerLink, role: 'agent' | 'tracker', onLeft: () => void): PeerState {
     const { chunkCount, ref } = this.#init
     const access = this.#init.access()
-    const peer = new PeerState(link.id, role, chunkCount, this.#components.clock.now())
+    const peer = new PeerState(link.id, role, chunkCount, this.#components.clock.now(), link.zone)
+    peer.isFar = link.zone !== '' && this.#init.zone !== '' && link.zone !== this.#init.zone
     peer.following = link.follow(ref, role === 'tracker' ? grantsOf(access) : access.origins, {
       onBitfield: (bits) => this.#onBitfield(peer, bits),
       onHave: (chunks, digests) => this.#onHave(peer, chunks, digests),
@@ -294,6 +331,7 @@ export class Swarm {
 
   #onBitfield(peer: PeerState, bits: Uint8Array): void {
     peer.hasReported = true
+    if (peer.role === 'tracker') this.#trackers.reported(peer)
     const chunks: number[] = []
     for (let chunk = 0; chunk < this.#init.chunkCount; chunk++) {
       const isSet = ((bits[chunk >> 3] ?? 0) & (0x80 >> (chunk & 7))) !== 0
@@ -308,7 +346,6 @@ export class Swarm {
     if (peer.role === 'tracker' || chunks.some((chunk) => !peer.holds(chunk)))
       peer.lastHeardMs = this.#components.clock.now()
     this.#listener.gained(peer, chunks, digests)
-    this.#listener.changed()
   }
 
   #onPeers(peers: readonly PeerRef[]): void {

@@ -30,6 +30,11 @@ export class Publication {
     this.#tell(publisher)
   }
 
+  /** Names `peer` to all other followers. */
+  introduce(peer: PeerRef): void {
+    for (const [publisher, follower] of this.#followers) if (follower.id !== peer.id) publisher.peers([peer])
+  }
+
   unfollow(publisher: Publisher): void {
     this.#followers.delete(publisher)
   }
@@ -44,8 +49,10 @@ export class Publication {
     for (const publisher of this.#followers.keys()) this.#tell(publisher)
   }
 
-  held(chunk: number, digest: Uint8Array): void {
-    for (const publisher of this.#followers.keys()) publisher.have([chunk], [digest])
+  /** Tells of one more chunk, but for those who are known to hold it. */
+  held(chunk: number, digest: Uint8Array, isHeldBy: (peerId: string) => boolean): void {
+    const [chunks, digests] = [[chunk], [digest]]
+    for (const [publisher, peer] of this.#followers) if (!isHeldBy(peer.id)) publisher.have(chunks, digests)
   }
 
   close(): void {

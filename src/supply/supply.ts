@@ -76,14 +76,23 @@ export class Supply implements ChunkSupply {
     publisher: Publisher,
   ): Subscription | undefined {
     const { directory, scheduler, seeder } = this.#components
-    if (!this.#isKnown(ref)) return undefined
     if (peer.role === 'agent') directory.note(peer, ref.digest)
+    if (!this.#isKnown(ref)) {
+      // Nothing of it here, but others who want it may have asked as well: so they find each other.
+      publisher.peers(directory.introduce(ref.digest, peer.id, INTRODUCED_PEERS))
+      return undefined
+    }
     scheduler.find(ref.digest)?.swarm.followBack(peer)
     seeder?.noteWanted(ref, origins)
     // Peers first: once a follower knows what we hold it takes it that it knows who else might.
-    publisher.peers(directory.sample(ref.digest, peer.id, INTRODUCED_PEERS))
+    publisher.peers(
+      seeder === undefined
+        ? directory.introduce(ref.digest, peer.id, INTRODUCED_PEERS)
+        : directory.sample(ref.digest, peer.id, INTRODUCED_PEERS),
+    )
     const publication = this.#publication(ref)
     publication.follow(peer, publisher)
+    if (seeder === undefined && directory.isNearest(peer.id, ref.digest)) publication.introduce(peer)
     // A tracker that holds nothing says so at once: its follower waits for that word before it asks anyone.
     if (publication.blob === undefined && !this.#hasChunks(ref.digest))
       publisher.bitfield(emptyBits(ref, this.#components))
@@ -177,14 +186,15 @@ export class Supply implements ChunkSupply {
     if (blob === undefined || digest === undefined || !blob.has(chunk)) return undefined
     const { layout } = blob
     const bytes = async (during: AbortOptions) =>
-      await blob.read(layout.offsetOf(chunk), layout.lengthOf(chunk), during)
+      await blob.lend(layout.offsetOf(chunk), layout.lengthOf(chunk), during)
     return { chunk, digest, bytes }
   }
 
   #chunkHeld(ref: BlobRef, chunk: number, digest: Uint8Array): void {
     const publication = this.#publications.get(ref.digest)
     if (publication === undefined) return
-    publication.held(chunk, digest)
+    const download = this.#components.scheduler.find(ref.digest)
+    publication.held(chunk, digest, (peerId) => download?.isHeldBy(peerId, chunk) ?? false)
     if (publication.blob !== undefined) return
     this.#tasks.run(async (signal) => {
       try {

@@ -44,7 +44,7 @@ export class Seeding {
   readonly #handedAtMs: Float64Array
   /** When each chunk was last handed to each agent. */
   readonly #handedTo = new Map<string, Map<number, number>>()
-  readonly #parked = new Set<() => void>()
+  readonly #parked = new Set<(wakes: number) => void>()
   #state: 'idle' | 'fetching' | 'failed' = 'idle'
 
   constructor(ref: BlobRef, blob: SeededBlob, handle: BlobHandle, components: SeedingComponents) {
@@ -57,7 +57,7 @@ export class Seeding {
   }
 
   async close(): Promise<void> {
-    this.#wake()
+    this.#wakeAll()
     await this.#tasks.close()
     this.#handle.close()
   }
@@ -68,19 +68,19 @@ export class Seeding {
     this.#state = 'fetching'
     this.#tasks.run(async (signal) => {
       try {
-        await this.#handle.complete('whole', () => this.#wake(), { signal })
+        await this.#handle.complete('whole', () => undefined, { signal })
         this.#state = 'idle'
       } catch (error) {
         this.#state = 'failed'
         if (!isAbort(error)) this.#components.logger.warn({ err: error, digest: this.ref.digest }, 'layer not seeded')
       }
-      this.#wake()
+      this.#wakeAll()
     })
   }
 
-  /** A chunk has arrived: whoever waits looks again. */
+  /** A chunk has arrived: it is for whoever has waited longest and lacks it. */
   chunkHeld(): void {
-    this.#wake()
+    this.#wakeNext(this.#parked.size)
   }
 
   /** A held chunk that `peerId` should have, waiting for the next to arrive if there is none yet. */
@@ -88,14 +88,15 @@ export class Seeding {
     const { clock } = this.#components
     const untilMs = clock.now() + PARK_MS
     this.begin()
-    for (;;) {
+    for (let wakes = 0; ; ) {
       const chunk = this.#choose(peerId)
       if (chunk !== undefined) return this.#hand(peerId, chunk)
       if (this.#state === 'failed') return 'lacks'
       if (this.#blob.isComplete && this.#state !== 'fetching') return { busyMs: ASK_AGAIN_MS * 10, alternates: [] }
       const leftMs = untilMs - clock.now()
       if (leftMs <= 0) return { busyMs: ASK_AGAIN_MS, alternates: [] }
-      await this.#park(leftMs, signal)
+      this.#wakeNext(wakes - 1)
+      wakes = await this.#park(leftMs, signal)
     }
   }
 
@@ -135,15 +136,16 @@ export class Seeding {
     return chunk
   }
 
-  async #park(forMs: number, signal: AbortSignal | undefined): Promise<void> {
+  /** Waits its turn; resolves with the number of others that may be woken instead, should it find nothing for itself. */
+  async #park(forMs: number, signal: AbortSignal | undefined): Promise<number> {
     signal?.throwIfAborted()
-    const { promise, resolve, reject } = Promise.withResolvers<void>()
-    const timer = this.#components.clock.after(forMs, resolve)
+    const { promise, resolve, reject } = Promise.withResolvers<number>()
+    const timer = this.#components.clock.after(forMs, () => resolve(0))
     const onAbort = () => reject(signal?.reason)
     signal?.addEventListener('abort', onAbort, { once: true })
     this.#parked.add(resolve)
     try {
-      await promise
+      return await promise
     } finally {
       timer.clear()
       this.#parked.delete(resolve)
@@ -151,8 +153,16 @@ export class Seeding {
     }
   }
 
-  /** In the order in which they came: the set keeps it, and each takes a different chunk. */
-  #wake(): void {
-    for (const resolve of [...this.#parked]) resolve()
+  /** Wakes the first in the queue; it passes the word on when the chunk is of no use to it, `most` times in all. */
+  #wakeNext(most: number): void {
+    if (most <= 0) return
+    for (const resolve of this.#parked) {
+      this.#parked.delete(resolve)
+      return resolve(most)
+    }
+  }
+
+  #wakeAll(): void {
+    for (const resolve of [...this.#parked]) resolve(0)
   }
 }

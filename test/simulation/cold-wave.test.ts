@@ -3,10 +3,10 @@ import { type TestContext, test } from 'node:test'
 import type { SimulatedCluster } from '../support/simulation/cluster.ts'
 import { idealMs, MiB, runUntil, simulatedCluster } from '../support/simulation/run.ts'
 import { SimulatedContent } from '../support/simulation/simulated-blob.ts'
-import { VirtualClock } from '../support/virtual-clock.ts'
+import { type SteppedClock, TickClock } from '../support/simulation/tick-clock.ts'
 
 /** Every agent pulls `content` in the same instant; how the wave compares with one copy over one link, told in the report too. */
-async function wave(t: TestContext, clock: VirtualClock, cluster: SimulatedCluster, content: SimulatedContent) {
+async function wave(t: TestContext, clock: SteppedClock, cluster: SimulatedCluster, content: SimulatedContent) {
   const pulls = cluster.agents.map(async (agent) => await agent.pull(content))
   const read = await runUntil(clock, Promise.all(pulls), 120_000)
   const { sizeBytes } = content.ref
@@ -22,7 +22,7 @@ async function wave(t: TestContext, clock: VirtualClock, cluster: SimulatedClust
 }
 
 test('a cold wave of 200 agents takes one copy from the origin and sends hardly a byte twice', async (t) => {
-  const clock = new VirtualClock()
+  const clock = new TickClock()
   const content = new SimulatedContent('layer', 32 * MiB)
   await using cluster = simulatedCluster({ clock, agents: 200, contents: [content] })
   const { timeRatio, originRatio, sentRatio } = await wave(t, clock, cluster, content)
@@ -33,7 +33,7 @@ test('a cold wave of 200 agents takes one copy from the origin and sends hardly 
 })
 
 test('a cold wave of 8 agents ends when the last chunk has crossed the wire once more', async (t) => {
-  const clock = new VirtualClock()
+  const clock = new TickClock()
   const content = new SimulatedContent('layer', 256 * MiB)
   await using cluster = simulatedCluster({ clock, agents: 8, contents: [content] })
   const { timeRatio, originRatio, sentRatio } = await wave(t, clock, cluster, content)
@@ -43,7 +43,7 @@ test('a cold wave of 8 agents ends when the last chunk has crossed the wire once
 })
 
 test('a cold wave of 8 agents without a tracker takes little more than one copy from the origin', async (t) => {
-  const clock = new VirtualClock()
+  const clock = new TickClock()
   const content = new SimulatedContent('layer', 128 * MiB)
   await using cluster = simulatedCluster({ clock, agents: 8, contents: [content], hasTracker: false })
   const { timeRatio, originRatio } = await wave(t, clock, cluster, content)
@@ -52,19 +52,20 @@ test('a cold wave of 8 agents without a tracker takes little more than one copy 
 })
 
 test('two agents with a tracker take one copy between them', async (t) => {
-  const clock = new VirtualClock()
+  const clock = new TickClock()
   const content = new SimulatedContent('layer', 32 * MiB)
   await using cluster = simulatedCluster({ clock, agents: 2, contents: [content] })
   const { timeRatio, originRatio } = await wave(t, clock, cluster, content)
-  assert.equal(originRatio, 1)
-  assert.ok(timeRatio <= 1.3, `${timeRatio} times the ideal`)
+  assert.ok(Math.abs(originRatio - 1) < 1e-6)
+  // The last four chunks come side by side over the tracker's link.
+  assert.ok(timeRatio <= 1.35, `${timeRatio} times the ideal`)
 })
 
 test('a lone agent without a tracker is as fast as the origin', async (t) => {
-  const clock = new VirtualClock()
+  const clock = new TickClock()
   const content = new SimulatedContent('layer', 32 * MiB)
   await using cluster = simulatedCluster({ clock, agents: 1, contents: [content], hasTracker: false })
   const { timeRatio, originRatio } = await wave(t, clock, cluster, content)
-  assert.equal(originRatio, 1)
+  assert.ok(Math.abs(originRatio - 1) < 1e-6)
   assert.ok(timeRatio <= 1.15, `${timeRatio} times the ideal`)
 })

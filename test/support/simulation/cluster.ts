@@ -9,7 +9,7 @@ import {
 } from '../../../src/core/index.ts'
 import { PeerBusyError, PeerClosedError, PeerLacksChunkError, type Publisher } from '../../../src/exchange/index.ts'
 import { DEFAULT_LIMITS } from '../../../src/exchange/limits.ts'
-import { UploadSlots } from '../../../src/exchange/upload-slots.ts'
+import { UploadSlots, type UploadSlotsInit } from '../../../src/exchange/upload-slots.ts'
 import {
   defaultSettings,
   type FollowEvents,
@@ -25,28 +25,43 @@ import {
 import { BlobDirectory, Supply } from '../../../src/supply/index.ts'
 import { silentLogger } from '../../../src/telemetry/index.ts'
 import { TrackerSeeder } from '../../../src/tracker/index.ts'
-import type { VirtualClock } from '../virtual-clock.ts'
 import { delay, Link, transfer } from './links.ts'
 import { SimulatedContent, SimulatedStore } from './simulated-blob.ts'
+import type { SteppedClock } from './tick-clock.ts'
+import { unpooled } from '../../../src/util/index.ts'
 
 export interface ClusterInit {
-  readonly clock: VirtualClock
+  readonly clock: SteppedClock
   readonly agents: number
   readonly contents: readonly SimulatedContent[]
   readonly nodeBytesPerSecond: number
   readonly originBytesPerSecond: number
+  /** The tracker's link; as a node's unless named. */
+  readonly trackerBytesPerSecond?: number
   readonly latencyMs?: number
   readonly hasTracker?: boolean
+  /** Trackers, when more than one. */
+  readonly trackers?: number
+  /** Zones over which the agents are spread in turn. */
+  readonly zones?: number
+  /** Agents that each agent is connected to beside the first one, through which all join; all of them unless said. */
+  readonly neighbours?: number
   readonly seed?: number
   readonly settings?: Partial<SchedulerSettings>
 }
 
 /** Chunks one node sends at once, as the exchange does; more wants wait for their turn before they are told busy. */
-const UPLOADS = {
+const UPLOADS: UploadSlotsInit = {
   slots: 4,
   maxWaiting: DEFAULT_LIMITS.maxWaitingUploads,
   maxWaitMs: DEFAULT_LIMITS.maxUploadWaitMs,
 }
+
+/** A tracker's receivers have other chunks coming in: it needs more of them at a time to fill its link. */
+const TRACKER_UPLOADS: UploadSlotsInit = { ...UPLOADS, slots: 8 }
+
+/** How often it is looked whether a stopped process goes on. */
+const STOPPED_LOOK_MS = 100
 
 class OriginDownError extends ShoalError {
   constructor() {
@@ -73,15 +88,23 @@ async function counted<T>({ requests }: SimulatedNode, peerId: string, work: () 
 export class SimulatedNode {
   readonly id: string
   readonly role: PeerRole
+  readonly zone: string
   readonly link: Link
+  /** Agents it is connected to; everybody when nobody said. */
+  neighbours: readonly string[] | undefined
   readonly store: SimulatedStore
   readonly scheduler: Scheduler
   readonly supply: Supply
   readonly seeder: TrackerSeeder | undefined
   readonly punished: string[] = []
+  /** Requests made of the origin, and bytes from other zones. */
+  originRequests = 0
+  crossedBytes = 0
   readonly followers = new Set<() => void>()
   /** Requests to peers: all there were, those under way, and the most at a time. */
   readonly requests = { total: 0, now: 0, most: 0, toPeer: new Map<string, number>(), mostToPeer: 0 }
+  /** Messages of the exchange that it sent: wants and their answers, news for followers, follows. */
+  sentMessages = 0
   isDead = false
   /** Sends bytes that are not what it says. */
   lies = false
@@ -89,12 +112,14 @@ export class SimulatedNode {
   stalls = false
   readonly slots: UploadSlots
 
-  constructor(id: string, role: PeerRole, cluster: SimulatedCluster) {
+  constructor(id: string, role: PeerRole, cluster: SimulatedCluster, zone = '') {
     const { clock, nodeBytesPerSecond, contents } = cluster.init
     this.id = id
     this.role = role
-    this.link = new Link({ upBytesPerSecond: nodeBytesPerSecond, downBytesPerSecond: nodeBytesPerSecond })
-    this.slots = new UploadSlots(UPLOADS, clock)
+    this.zone = zone
+    const rate = role === 'tracker' ? (cluster.init.trackerBytesPerSecond ?? nodeBytesPerSecond) : nodeBytesPerSecond
+    this.link = new Link({ upBytesPerSecond: rate, downBytesPerSecond: rate })
+    this.slots = new UploadSlots(role === 'tracker' ? TRACKER_UPLOADS : UPLOADS, clock)
     this.store = new SimulatedStore(contents)
     const directory = new BlobDirectory(cluster.random)
     const logger = silentLogger()
@@ -103,12 +128,17 @@ export class SimulatedNode {
       ...(role === 'tracker' ? {} : cluster.init.settings),
     }
     this.scheduler = new Scheduler(
-      { selfId: id, settings },
+      { selfId: id, role, zone, settings },
       {
         store: this.store,
         layoutOf: (ref) => cluster.contentOf(ref.digest).layout,
         network: cluster.networkOf(this),
-        router: { findPeers: async function* () {}, provide: () => undefined },
+        router: {
+          findPeers: async function* (digest) {
+            yield* directory.introduce(digest, id, 16)
+          },
+          provide: () => undefined,
+        },
         origin: cluster.originFor(this),
         budget: new InFlightBudget(settings.inFlightBytes),
         clock,
@@ -178,8 +208,10 @@ export class SimulatedCluster {
       upBytesPerSecond: init.originBytesPerSecond,
       downBytesPerSecond: init.originBytesPerSecond,
     })
-    if (init.hasTracker !== false) this.trackers.push(this.#add('tracker-1', 'tracker'))
-    for (let i = 0; i < init.agents; i++) this.agents.push(this.#add(`agent-${i}`, 'agent'))
+    const trackers = init.trackers ?? (init.hasTracker === false ? 0 : 1)
+    for (let i = 1; i <= trackers; i++) this.trackers.push(this.#add(`tracker-${i}`, 'tracker'))
+    for (let i = 0; i < init.agents; i++) this.agents.push(this.#add(`agent-${i}`, 'agent', this.#zoneOf(i)))
+    if (init.neighbours !== undefined) this.#acquaint(init.neighbours)
   }
 
   get originBytes(): number {
@@ -205,8 +237,11 @@ export class SimulatedCluster {
   networkOf(self: SimulatedNode): PeerNetwork {
     return {
       connect: async (peer, options) => await this.#connect(self, peer, options),
-      trackers: () => (self.role === 'tracker' ? [] : this.trackers.map(({ id }) => ({ id, addresses: [] }))),
-      neighbours: () => this.agents.filter((agent) => agent !== self).map(({ id }) => ({ id, addresses: [] })),
+      trackers: () => this.trackers.filter((tracker) => tracker !== self).map(({ id }) => ({ id, addresses: [] })),
+      neighbours: () =>
+        (self.neighbours ?? this.agents.map(({ id }) => id))
+          .filter((id) => id !== self.id)
+          .map((id) => ({ id, addresses: [] })),
       punish: (peerId) => void self.punished.push(peerId),
     }
   }
@@ -223,6 +258,7 @@ export class SimulatedCluster {
   ): AsyncIterable<Uint8Array> {
     const content = this.contentOf(ref.digest)
     const { layout } = content
+    node.originRequests++
     for (let chunk = layout.chunkAt(range.start); chunk < layout.chunkCount; chunk++) {
       if (layout.offsetOf(chunk) >= range.end) return
       if (this.isOriginDown) throw new OriginDownError()
@@ -232,8 +268,25 @@ export class SimulatedCluster {
     }
   }
 
-  #add(id: string, role: PeerRole): SimulatedNode {
-    const node = new SimulatedNode(id, role, this)
+  #zoneOf(index: number): string {
+    const { zones = 0 } = this.init
+    return zones === 0 ? '' : `zone-${index % zones}`
+  }
+
+  /** Everybody knows the first agent, and some that it happened to meet. */
+  #acquaint(count: number): void {
+    const met = new Map(this.agents.map(({ id }) => [id, new Set<string>()]))
+    const meet = (a: string, b: string) => a !== b && met.get(a)?.add(b) && met.get(b)?.add(a)
+    for (const { id } of this.agents) {
+      meet(id, this.agents[0]?.id ?? id)
+      for (let i = 0; i < count / 2; i++)
+        meet(id, this.agents[Math.floor(this.random() * this.agents.length)]?.id ?? id)
+    }
+    for (const agent of this.agents) agent.neighbours = [...(met.get(agent.id) ?? [])]
+  }
+
+  #add(id: string, role: PeerRole, zone = ''): SimulatedNode {
+    const node = new SimulatedNode(id, role, this, zone)
     this.#nodes.set(id, node)
     return node
   }
@@ -251,6 +304,7 @@ export class SimulatedCluster {
     return {
       id: remote.id,
       role: remote.role,
+      zone: remote.zone,
       follow: (ref, origins, events) => this.#follow(self, remote, ref, origins, events),
     }
   }
@@ -263,9 +317,12 @@ export class SimulatedCluster {
     events: FollowEvents,
   ): Following {
     let isOpen = true
-    const later = (tell: () => void) =>
-      void this.init.clock.after(this.init.latencyMs ?? 1, () => {
-        if (isOpen) tell()
+    // What a stopped process was about to say comes when it goes on.
+    const later = (tell: () => void, delayMs = this.init.latencyMs ?? 1): void =>
+      void this.init.clock.after(delayMs, () => {
+        if (!isOpen) return
+        if (remote.stalls) later(tell, STOPPED_LOOK_MS)
+        else tell()
       })
     const leave = () => {
       if (!isOpen) return
@@ -274,20 +331,28 @@ export class SimulatedCluster {
       subscription?.close()
       events.onClosed()
     }
-    const publisher: Publisher = {
-      bitfield: (bits) => later(() => events.onBitfield(bits)),
-      have: (chunks, digests) => later(() => events.onHave(chunks, digests)),
-      peers: (peers) => later(() => events.onPeers(peers)),
-      gone: () => later(leave),
+    self.sentMessages++
+    const send = (tell: () => void) => {
+      remote.sentMessages++
+      later(tell)
     }
-    const peer = { id: self.id, addresses: [], role: self.role, zone: '' }
+    const publisher: Publisher = {
+      bitfield: (bits) => send(() => events.onBitfield(bits)),
+      have: (chunks, digests) => send(() => events.onHave(chunks, digests)),
+      peers: (peers) => send(() => events.onPeers(peers)),
+      gone: () => send(leave),
+    }
+    const peer = { id: self.id, addresses: [], role: self.role, zone: self.zone }
     const subscription = remote.supply.follow(peer, ref, origins, publisher)
     if (subscription === undefined) publisher.gone()
     remote.followers.add(leave)
     return {
       request: async (chunk, options) =>
         await counted(self, remote.id, async () => await this.#request(self, remote, ref, chunk, options)),
-      requestMap: async () => undefined,
+      requestMap: async ({ signal }) => {
+        await delay(this.init.clock, remote.stalls ? 3_600_000 : (this.init.latencyMs ?? 1), signal)
+        return undefined
+      },
       close: leave,
     }
   }
@@ -300,6 +365,9 @@ export class SimulatedCluster {
     { signal }: AbortOptions,
   ) {
     const { clock, latencyMs } = this.init
+    // The want and its answer.
+    self.sentMessages++
+    remote.sentMessages++
     await delay(clock, latencyMs ?? 1, signal)
     if (remote.isDead) throw new PeerClosedError('peer died')
     if (remote.stalls) await delay(clock, 3_600_000, signal)
@@ -315,10 +383,11 @@ export class SimulatedCluster {
       const late = slot ?? (await remote.slots.acquire({ urgency: 'soon', isPatient: true, ...options }))
       if ('busyMs' in late) throw new PeerBusyError(late.busyMs, [])
       slot = late
-      const bytes = found.bytes instanceof Uint8Array ? found.bytes : await found.bytes({})
+      const bytes = found.bytes instanceof Uint8Array ? found.bytes : (await found.bytes({})).bytes
       await transfer(clock, remote.link, self.link, bytes.byteLength, latencyMs ?? 1, signal)
       if (remote.isDead) throw new PeerClosedError('peer died')
-      return { chunk: found.chunk, bytes: remote.lies ? new Uint8Array(bytes.byteLength) : bytes, digest: found.digest }
+      const payload = unpooled(remote.lies ? new Uint8Array(bytes.byteLength) : bytes)
+      return { chunk: found.chunk, payload, digest: found.digest }
     } finally {
       slot?.release()
     }

@@ -25,7 +25,7 @@ export class FakeNetwork implements PeerNetwork {
     this.dialled.push(peer.id)
     if (this.unreachable.has(peer.id)) throw new PeerClosedError(`${peer.id} is not there`)
     const role: PeerRole = this.#trackerIds.includes(peer.id) ? 'tracker' : 'agent'
-    return { id: peer.id, role, follow: (ref, _origins, events) => this.#follow(peer.id, ref, events) }
+    return { id: peer.id, role, zone: '', follow: (ref, _origins, events) => this.#follow(peer.id, ref, events) }
   }
 
   trackers(): readonly PeerRef[] {

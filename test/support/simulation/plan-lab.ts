@@ -4,7 +4,7 @@ import { ChunkBoard } from '../../../src/scheduler/chunk-board.ts'
 import { DigestTrust } from '../../../src/scheduler/digest-trust.ts'
 import { defaultSettings } from '../../../src/scheduler/index.ts'
 import { PeerState } from '../../../src/scheduler/peer-state.ts'
-import type { PlanView } from '../../../src/scheduler/plan.ts'
+import type { PlanView } from '../../../src/scheduler/plan-view.ts'
 
 export interface PlanLabInit extends Partial<Omit<PlanView, 'layout' | 'isHeld'>> {
   readonly chunkCount: number
@@ -42,6 +42,8 @@ export function planView(init: PlanLabInit): PlanView & { readonly agents: reado
     duty: undefined,
     isSettled: true,
     dutyHolder: () => undefined,
+    crossingHolder: () => undefined,
+    originRunChunks: Number.POSITIVE_INFINITY,
     mayReadOrigin: true,
     originReads: 0,
     freeSlots: 100,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
-import type { VirtualClock } from '../virtual-clock.ts'
-import { SimulatedCluster, type ClusterInit } from './cluster.ts'
+import { type ClusterInit, SimulatedCluster } from './cluster.ts'
+import type { SteppedClock } from './tick-clock.ts'
 
 /** Virtual milliseconds between two looks at whether a run is done. */
 const STEP_MS = 50
@@ -11,7 +11,7 @@ export const RATE = 12_500_000
 export const MiB = 1024 * 1024
 
 /** Advances virtual time until `work` has settled; fails when that takes more than `limitMs`. Throws what `work` does. */
-export async function runUntil<T>(clock: VirtualClock, work: Promise<T>, limitMs: number): Promise<T> {
+export async function runUntil<T>(clock: SteppedClock, work: Promise<T>, limitMs: number): Promise<T> {
   let isDone = false
   const settled = Promise.allSettled([work]).then(() => {
     isDone = true

@@ -1,6 +1,7 @@
 import { type ChunkLayout, GridLayout, gridLayout, type SignedChunkMap } from '../../../src/chunking/index.ts'
 import { type BlobRef, type Digest, digestOf, sha256, ShoalError } from '../../../src/core/index.ts'
 import type { ChunkStore, StoredBlob } from '../../../src/scheduler/index.ts'
+import { type Lease, unpooled } from '../../../src/util/index.ts'
 
 /**
  * A blob of the simulation. Large ones are all-zero buffers that only their identity tells apart, so that a thousand
@@ -68,12 +69,15 @@ class SimulatedBlob implements StoredBlob {
   readonly #content: SimulatedContent
   readonly #store: SimulatedStore
   readonly #chunks = new Map<number, Uint8Array>()
+  /** 1 for each chunk of the map: a plan asks for every one. */
+  readonly #held: Uint8Array
   isComplete = false
   map: SignedChunkMap | undefined
 
   constructor(content: SimulatedContent, store: SimulatedStore) {
     this.ref = content.ref
     this.layout = content.layout
+    this.#held = new Uint8Array(content.layout.chunkCount)
     this.#content = content
     this.#store = store
   }
@@ -83,7 +87,7 @@ class SimulatedBlob implements StoredBlob {
   }
 
   has(chunk: number): boolean {
-    return this.#chunks.has(chunk)
+    return this.#held[chunk] === 1
   }
 
   digestAt(chunk: number): Uint8Array | undefined {
@@ -94,16 +98,17 @@ class SimulatedBlob implements StoredBlob {
   async write(chunk: number, bytes: Uint8Array): Promise<void> {
     if (this.#store.isFull) throw new DiskFullError()
     this.#chunks.set(chunk, bytes)
+    this.#held[chunk] = 1
   }
 
-  async read(offset: number, length: number): Promise<Uint8Array> {
+  async lend(offset: number, length: number): Promise<Lease> {
     const chunk = this.layout.chunkAt(offset)
     const bytes = this.#chunks.get(chunk)
     if (bytes === undefined) throw new RangeError(`chunk ${chunk} is not held`)
     // Whole chunks keep their identity, by which the simulation's hash knows them.
-    if (length === bytes.byteLength) return bytes
+    if (length === bytes.byteLength) return unpooled(bytes)
     const from = offset - this.layout.offsetOf(chunk)
-    return bytes.subarray(from, from + length)
+    return unpooled(bytes.subarray(from, from + length))
   }
 
   async adopt(): Promise<boolean> {
@@ -118,7 +123,10 @@ class SimulatedBlob implements StoredBlob {
     const isRight = (chunk: number) =>
       this.digestAt(chunk)?.every((byte, i) => byte === this.#content.digestAt(chunk)[i])
     this.isComplete = [...this.#chunks.keys()].every(isRight)
-    if (!this.isComplete) this.#chunks.clear()
+    if (!this.isComplete) {
+      this.#chunks.clear()
+      this.#held.fill(0)
+    }
     return this.isComplete
   }
 

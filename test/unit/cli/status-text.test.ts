@@ -19,6 +19,20 @@ describe('the status page', () => {
     assert.match(text, /12D3KooW…\S+ +tracker +- +250 MB +1\.00 MB/)
   })
 
+  it('shows limits that are set, and that there are none by saying nothing', () => {
+    assert.match(
+      shown({ limits: { 'upload.total': '50MiB/s', 'origin.lazy': '1MiB/s' } }),
+      /^limits: upload\.total 50MiB\/s, origin\.lazy 1MiB\/s$/m,
+    )
+    assert.doesNotMatch(shown(), /limits/)
+  })
+
+  it('shows what came from which zone, where peers say one', () => {
+    assert.match(shown(), /z1 \(this one\) +700 MB +77 %/)
+    assert.match(shown(), /z2 +200 MB +22 %/)
+    assert.doesNotMatch(shown({ bytesByZone: { '': 1e6 } }), /PEERS OF/)
+  })
+
   it('puts layers on their way before those at rest', () => {
     const text = shown()
     assert.ok(text.indexOf('b'.repeat(12)) < text.indexOf('a'.repeat(12)))

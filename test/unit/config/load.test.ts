@@ -58,6 +58,16 @@ describe('loading the configuration', () => {
     assert.equal(load({ role: 'tracker', file }).exchange.uploadSlots, 5)
   })
 
+  it('takes the port for chunks as an address, or none', () => {
+    assert.deepEqual(load({}).exchange.listen, { host: '0.0.0.0', port: 5002 })
+    assert.equal(load({ env: { SHOAL_EXCHANGE_LISTEN: 'off' } }).exchange.listen, undefined)
+    assert.match(
+      refusal({ flags: { 'exchange.listen': 'on' } }).join(),
+      /such as 0\.0\.0\.0:5002 or \[::\]:5002, or off/,
+    )
+    assert.equal(load({ file: folder.write('exchange: { carrier: libp2p }') }).exchange.carrier, 'libp2p')
+  })
+
   it('counts a share of the disk that holds the data folder', () => {
     assert.equal(load({ flags: { 'store.quota': '12.5%' } }).store.quotaBytes, 125_000)
   })

@@ -10,13 +10,13 @@ describe('the chunk assembler', () => {
   it('hands a piece that is one whole chunk on without a copy', () => {
     const piece = bytes.slice(0, 4)
     const [only] = [...new ChunkAssembler(layout, 0).push(piece)]
-    assert.equal(only?.bytes, piece)
+    assert.equal(only?.payload.bytes, piece)
   })
 
   it('cuts one piece into all its chunks, the last one shorter', () => {
     const chunks = [...new ChunkAssembler(layout, 0).push(bytes)]
     assert.deepEqual(
-      chunks.map(({ chunk, bytes: of }) => [chunk, ...of]),
+      chunks.map(({ chunk, payload }) => [chunk, ...payload.bytes]),
       [
         [0, 0, 1, 2, 3],
         [1, 4, 5, 6, 7],
@@ -31,7 +31,7 @@ describe('the chunk assembler', () => {
     assert.deepEqual([...assembler.push(piece)], [])
     piece.fill(99)
     const [chunk] = [...assembler.push(bytes.slice(2, 4))]
-    assert.deepEqual([...(chunk?.bytes ?? [])], [0, 1, 2, 3])
+    assert.deepEqual([...(chunk?.payload.bytes ?? [])], [0, 1, 2, 3])
   })
 
   it('ignores what comes after the last chunk', () => {

@@ -21,6 +21,12 @@ describe('judging a request', () => {
     assert.equal(judge(attempt, peerHeardAt(1_000), 500, 3_000, defaultSettings), 'move')
   })
 
+  it('in the endgame asks someone else besides as soon as a request takes longer than usual', () => {
+    assert.equal(judge(attempt, peerHeardAt(1_000), 400, 1_399, defaultSettings, true), 'leave')
+    assert.equal(judge(attempt, peerHeardAt(1_000), 400, 1_400, defaultSettings, true), 'hedge')
+    assert.equal(judge(attempt, peerHeardAt(1_000), 400, 1_400, defaultSettings), 'leave')
+  })
+
   it('asks someone else besides when the peer delivered something since, and elsewhere when it did not', () => {
     assert.equal(judge(attempt, peerHeardAt(1_200), 1, 2_000, defaultSettings), 'hedge')
     assert.equal(judge(attempt, peerHeardAt(900), 1, 2_000, defaultSettings), 'move')

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { rankByRendezvous } from '../../../src/scheduler/origin-duty.ts'
-import { PeerDuty } from '../../../src/scheduler/peer-duty.ts'
+import { MAX_READERS, PeerDuty } from '../../../src/scheduler/peer-duty.ts'
 
 const members = ['a', 'b', 'c', 'd', 'e']
 const keys = Array.from({ length: 200 }, (_, i) => `sha256:${i}`)
@@ -35,22 +35,35 @@ describe('origin duty', () => {
 
   it('among agents moves only the stripes of the one that left', () => {
     const duty = new PeerDuty('sha256:0')
-    for (let chunk = 0; chunk < 400; chunk++) {
-      const holder = duty.holderOf(chunk, members)
-      const remaining = members.filter((member) => member !== 'c')
-      if (holder !== 'c') assert.equal(duty.holderOf(chunk, remaining), holder)
-      else assert.notEqual(duty.holderOf(chunk, remaining), undefined)
-    }
+    const remaining = members.filter((member) => member !== 'c')
+    const before = stripes.map((stripe) => orderOf(duty, members, stripe))
+    const after = stripes.map((stripe) => orderOf(duty, remaining, stripe))
+    assert.deepEqual(
+      after,
+      before.map((order) => order.filter((member) => member !== 'c')),
+    )
   })
 
   it('among agents gives everybody a share and nobody a say in the order of names', () => {
     const duty = new PeerDuty('sha256:1')
-    const holders = Array.from({ length: 400 }, (_, chunk) => duty.holderOf(chunk, members))
-    for (const member of members) assert.ok(holders.filter((holder) => holder === member).length > 20)
+    const firsts = stripes.map((stripe) => orderOf(duty, members, stripe)[0])
+    for (const member of members) assert.ok(firsts.filter((first) => first === member).length > 5)
     assert.deepEqual(
-      holders,
-      holders.map((_, chunk) => duty.holderOf(chunk, members.toReversed())),
+      firsts,
+      stripes.map((stripe) => orderOf(duty, members.toReversed(), stripe)[0]),
     )
-    assert.equal(duty.holderOf(0, []), undefined)
+  })
+
+  it('of a crowd gives duties only to the few nearest to the blob', () => {
+    const crowd = Array.from({ length: 200 }, (_, i) => `agent-${i}`)
+    const readers = new PeerDuty('sha256:2').readersAmong(crowd)
+    assert.deepEqual(readers, rankByRendezvous('sha256:2', crowd).slice(0, MAX_READERS))
   })
 })
+
+const stripes = Array.from({ length: 100 }, (_, stripe) => stripe)
+
+function orderOf(duty: PeerDuty, among: readonly string[], stripe: number): readonly string[] {
+  duty.readersAmong(among)
+  return duty.orderOf(stripe)
+}

@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { Demand } from '../../../src/scheduler/demand.ts'
-import { type Action, chooseHolder, plan, wantedInOrder } from '../../../src/scheduler/plan.ts'
+import { chooseHolder } from '../../../src/scheduler/holder-choice.ts'
+import { plan } from '../../../src/scheduler/plan.ts'
+import type { Action } from '../../../src/scheduler/plan-view.ts'
+import { wantedInOrder } from '../../../src/scheduler/wanted.ts'
 import { CHUNK, planView, trackerState } from '../../support/simulation/plan-lab.ts'
 
 const ALL = [0, 1, 2, 3, 4, 5, 6, 7]
@@ -74,6 +77,18 @@ describe('a plan', () => {
     const [peer] = view.agents
     for (let i = 0; i < view.settings.depthPerPeer; i++) peer?.begins(0)
     assert.deepEqual(plan(view), [])
+  })
+
+  it('gives one of few peers several requests and each of many one', () => {
+    const requests = (peers: number) => {
+      const demands = [new Demand('range', 0, 80)]
+      const holdings = Array.from({ length: peers }, () => ALL)
+      const actions = plan(planView({ chunkCount: 8, demands, holdings, freeSlots: 8, random: Math.random }))
+      const loads = Map.groupBy(actions, (action) => (action.kind === 'ask' ? action.peer.id : action.kind))
+      return [...loads.values()].map(({ length }) => length)
+    }
+    assert.deepEqual(requests(2), [4, 4])
+    assert.deepEqual(requests(8), Array(8).fill(1))
   })
 
   it('starts no more than there are slots', () => {

@@ -2,7 +2,9 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { digestOf, type PeerRef } from '../../../src/core/index.ts'
 import { defaultSettings } from '../../../src/scheduler/index.ts'
+import { rankByRendezvous } from '../../../src/scheduler/origin-duty.ts'
 import { Swarm } from '../../../src/scheduler/swarm.ts'
+import { TrackerHealth } from '../../../src/scheduler/tracker-health.ts'
 import { silentLogger } from '../../../src/telemetry/index.ts'
 import { FakeNetwork, peerRef } from '../../support/simulation/fake-network.ts'
 import { VirtualClock } from '../../support/virtual-clock.ts'
@@ -14,7 +16,7 @@ function swarmOf(network: FakeNetwork, found: readonly PeerRef[] = []) {
   const clock = new VirtualClock()
   const news: string[] = []
   const swarm = new Swarm(
-    { selfId: 'self', ref, chunkCount: 4, access: () => ({ origins: [] }), settings },
+    { selfId: 'self', role: 'agent', zone: '', ref, chunkCount: 4, access: () => ({ origins: [] }), settings },
     {
       network,
       router: {
@@ -23,6 +25,7 @@ function swarmOf(network: FakeNetwork, found: readonly PeerRef[] = []) {
         },
         provide: () => undefined,
       },
+      health: new TrackerHealth(),
       clock,
       logger: silentLogger(),
     },
@@ -36,12 +39,19 @@ function swarmOf(network: FakeNetwork, found: readonly PeerRef[] = []) {
 }
 
 describe('the swarm of a blob', () => {
-  it('follows no more peers than its bound and remembers some for later', async () => {
+  it('follows no more peers than its bound, but always the one nearest to the blob', async () => {
     const network = new FakeNetwork()
     const { swarm, clock, ids } = swarmOf(network)
-    for (let i = 0; i < 20; i++) swarm.add(peerRef(`agent-${i}`))
+    const named = Array.from({ length: 20 }, (_, i) => `agent-${i}`)
+    const [nearest = ''] = rankByRendezvous(ref.digest, named)
+    for (const id of named.filter((id) => id !== nearest)) swarm.add(peerRef(id))
     await clock.advance(1)
-    assert.deepEqual(ids(), ['agent-0', 'agent-1', 'agent-2'])
+    const followed = ids()
+    assert.deepEqual(followed.slice(0, 3), ['agent-0', 'agent-1', 'agent-2'])
+    assert.ok(followed.length <= 6, followed.join())
+    swarm.add(peerRef(nearest))
+    await clock.advance(1)
+    assert.deepEqual(ids(), [...followed, nearest])
     await swarm.close()
     assert.ok(network.followings.every(({ isClosed }) => isClosed))
   })
@@ -131,7 +141,7 @@ describe('the swarm of a blob', () => {
     assert.ok(first.startsWith('tracker-'))
     network.unreachable.add(first)
     network.leave(first)
-    assert.equal(followed(), undefined)
+    assert.notEqual(followed(), first)
     await clock.advance(2_000)
     assert.ok(followed() !== undefined && followed() !== first)
     await swarm.close()

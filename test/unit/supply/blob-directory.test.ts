@@ -45,11 +45,19 @@ describe('the blob directory', () => {
     assert.equal(directory.blobCount, 1)
   })
 
+  it('makes room for newcomers, so that the last of a large wave are named to somebody', () => {
+    const directory = directoryOf(...Array.from({ length: 1_500 }, (_, i) => `peer-${i}`))
+    const named = directory.sample(blob, '', 2_000).map(({ id }) => Number(id.slice('peer-'.length)))
+    assert.equal(named.length, 1_000)
+    assert.ok(named.includes(1_499))
+    assert.ok(named.filter((i) => i >= 1_000).length > 300)
+  })
+
   it('remembers a bounded number of peers, but always what is new of those it knows', () => {
     const directory = directoryOf(...Array.from({ length: 1_100 }, (_, i) => `peer-${i}`))
-    directory.note({ id: 'peer-0', addresses: ['/ip4/127.0.0.1/tcp/1'] }, blob)
+    directory.note({ id: 'peer-1099', addresses: ['/ip4/127.0.0.1/tcp/1'] }, blob)
     const all = directory.sample(blob, '', 2_000)
     assert.equal(all.length, 1_000)
-    assert.deepEqual(all.find(({ id }) => id === 'peer-0')?.addresses, ['/ip4/127.0.0.1/tcp/1'])
+    assert.deepEqual(all.find(({ id }) => id === 'peer-1099')?.addresses, ['/ip4/127.0.0.1/tcp/1'])
   })
 })

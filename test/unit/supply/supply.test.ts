@@ -108,7 +108,7 @@ describe('the supply', () => {
     await runUntil(clock, agent.pull(content), 10_000)
     const found = await supply.read('a', ref, 3, 'soon', {})
     assert.ok(found !== 'lacks' && 'bytes' in found && typeof found.bytes === 'function')
-    assert.deepEqual(Buffer.from(await found.bytes({})), Buffer.from(content.bytesOf(3)))
+    assert.deepEqual(Buffer.from((await found.bytes({})).bytes), Buffer.from(content.bytesOf(3)))
     assert.deepEqual(found.digest, content.digestAt(3))
     assert.equal(await supply.read('a', ref, 'any', 'soon', {}), 'lacks')
     assert.equal(await supply.read('a', ref, 99, 'soon', {}), 'lacks')

@@ -139,6 +139,18 @@ describe('the seeding of a blob', () => {
     await seeding.close()
   })
 
+  it('passes a chunk that the longest waiting peer has already to the next, and wakes nobody for nothing', async () => {
+    const { clock, seeding, arrives, has } = seedingLab()
+    has('a', 1)
+    const [first, second] = [seeding.take('a', {}), seeding.take('b', {})]
+    await clock.advance(1)
+    arrives(1)
+    assert.equal(await second, 1)
+    arrives(2)
+    assert.equal(await first, 2)
+    await seeding.close()
+  })
+
   it('forgets a want whose peer has left, and closes with everything', async () => {
     const { clock, seeding, log } = seedingLab()
     const controller = new AbortController()

@@ -1,0 +1,174 @@
+import { isByNumber, type Urgency, urgencyAmong } from './demand.ts'
+import { betterHolder } from './holder-choice.ts'
+import type { PeerState } from './peer-state.ts'
+import type { Action, PlanView } from './plan-view.ts'
+import type { SchedulerSettings } from './settings.ts'
+import { isMissing } from './wanted.ts'
+
+/** Origin reads at once in one download: one long one for a pull, the others for ranges that cannot wait behind it. */
+const MAX_ORIGIN_READS = 4
+
+/**
+ * Requests that one of `peers` is given at once: few peers are given several each, so that none idles for a round trip;
+ * among many each is given one, so that nobody's chunks wait in one queue while another's is empty.
+ */
+function depthAmong(peers: number, { depthPerPeer, inFlightPerDownload }: SchedulerSettings): number {
+  return Math.min(depthPerPeer, Math.max(1, Math.ceil(inFlightPerDownload / Math.max(1, peers))))
+}
+
+/** A plan in the making: what it has promised so far counts against the limits of what it may still promise. */
+export class Draft {
+  readonly #view: PlanView
+  readonly #asks: Action[] = []
+  readonly #asked = new Map<PeerState, number>()
+  readonly #taken = new Set<number>()
+  /** Agents that do not rest, and those of them that have room for one more request. */
+  readonly #awake: readonly PeerState[]
+  #ready: PeerState[]
+  readonly #depth: number
+  readonly #anyRoom: number
+  #anyNeeded = 0
+  #originReads: number
+  #slots: number
+
+  constructor(view: PlanView) {
+    this.#view = view
+    this.#slots = view.freeSlots
+    this.#originReads = view.originReads
+    this.#awake = view.agents.filter((peer) => peer.restUntilMs <= view.nowMs)
+    this.#depth = depthAmong(this.#awake.length, view.settings)
+    this.#ready = this.#awake.filter((peer) => this.#hasRoom(peer))
+    this.#anyRoom = this.#roomForAny()
+  }
+
+  /** Nothing more can be promised, whatever chunk comes next. */
+  get isFull(): boolean {
+    return this.#slots <= 0
+  }
+
+  place(chunk: number, urgency: Urgency): void {
+    const view = this.#view
+    if (this.#taken.has(chunk)) return
+    const isHeldSomewhere = view.board.copiesOf(chunk) > 0
+    if (isHeldSomewhere && this.#ready.length > 0) {
+      const holder = this.#holderOf(chunk)
+      if (holder !== undefined) {
+        if (urgency === 'range' || !holder.isFar || this.#isOursToCross(chunk)) this.#ask(holder, chunk)
+        return
+      }
+    }
+    if (!view.isSettled || !this.#couldPlaceOrphan(urgency)) return
+    // Its holders are all at their depth: their next free lane is nearer than the origin, unless a reader waits for it.
+    if (urgency !== 'range' && isHeldSomewhere && this.#isComing(chunk)) return
+    this.#placeOrphan(chunk, urgency)
+  }
+
+  actions(): Action[] {
+    const { duty } = this.#view
+    if (duty === undefined) return this.#asks
+    const room = this.#anyRoom - (this.#asked.get(duty) ?? 0)
+    for (let i = Math.min(this.#anyNeeded, room, this.#slots); i > 0; i--) {
+      this.#asks.push({ kind: 'ask-any', peer: duty })
+    }
+    return this.#asks
+  }
+
+  #holderOf(chunk: number): PeerState | undefined {
+    const holders: PeerState[] = []
+    for (const peer of this.#ready) if (this.#canGive(peer, chunk)) holders.push(peer)
+    return betterHolder(this.#view, holders)
+  }
+
+  /** A peer can give it, now or, without a tracker that could do so meanwhile, when it is less busy. */
+  #isComing(chunk: number): boolean {
+    const { agents, duty } = this.#view
+    const waited = duty === undefined ? agents.filter((peer) => peer.isAble(this.#view.nowMs)) : this.#awake
+    return waited.some((peer) => this.#canGive(peer, chunk))
+  }
+
+  /** Across the boundary of a zone goes only what nobody near has or is about to fetch. */
+  #isOursToCross(chunk: number): boolean {
+    const { agents } = this.#view
+    const isNear = agents.some((peer) => !peer.isFar && peer.holds(chunk) && peer.stalls === 0)
+    return !isNear && this.#view.crossingHolder(chunk) === undefined
+  }
+
+  /** An agent's chunk must be checkable: against a believed digest, or, without a tracker, against a sample from the origin. */
+  #canGive(peer: PeerState, chunk: number): boolean {
+    if (!peer.holds(chunk)) return false
+    const { trust, duty, mayReadOrigin, settings } = this.#view
+    if (trust.digestAt(chunk) !== undefined) return true
+    return duty === undefined && mayReadOrigin && settings.sampleShare > 0 && trust.isClaimedBy(peer.id, chunk)
+  }
+
+  /** Wants of any chunk that the tracker may be asked for. */
+  #roomForAny(): number {
+    const { duty, settings, nowMs, agents } = this.#view
+    if (duty === undefined || duty.restUntilMs > nowMs) return 0
+    // Alone, an agent keeps the tracker's lanes full; in a crowd everybody's one want does, and the rest is had from peers.
+    return Math.max(1, Math.ceil(settings.depthPerPeer / (1 + agents.length))) - duty.inFlight
+  }
+
+  #couldPlaceOrphan(urgency: Urgency): boolean {
+    return isByNumber(urgency) || this.#view.duty === undefined || this.#anyNeeded < this.#anyRoom
+  }
+
+  /** A chunk that no followed agent can give: the tracker's to fetch, else the origin's to ask. */
+  #placeOrphan(chunk: number, urgency: Urgency): void {
+    const { duty, mayReadOrigin, nowMs, settings } = this.#view
+    if (duty !== undefined) {
+      if (!isByNumber(urgency)) this.#anyNeeded++
+      else if (duty.restUntilMs <= nowMs && this.#hasRoom(duty, settings.depthPerPeer)) this.#ask(duty, chunk)
+      return
+    }
+    // Whoever has duty for it fetches it for itself, and will say so.
+    if (urgency !== 'range' && this.#view.dutyHolder(chunk) !== undefined) return
+    const spare = urgency === 'range' ? MAX_ORIGIN_READS : 1
+    if (!mayReadOrigin || this.#originReads >= spare) return
+    this.#readOrigin(urgency === 'bulk' ? (this.#firstOfDuty() ?? chunk) : chunk, urgency)
+  }
+
+  /** The lowest missing chunk that is ours to read: everybody's readers come to the low ones first. */
+  #firstOfDuty(): number | undefined {
+    const view = this.#view
+    for (let chunk = 0; chunk < view.layout.chunkCount; chunk++) {
+      if (view.board.copiesOf(chunk) > 0 || this.#taken.has(chunk) || !isMissing(view, chunk)) continue
+      if (view.dutyHolder(chunk) === undefined) return chunk
+    }
+    return undefined
+  }
+
+  #hasRoom(peer: PeerState, depth = this.#depth): boolean {
+    return peer.inFlight + (this.#asked.get(peer) ?? 0) < depth
+  }
+
+  #ask(peer: PeerState, chunk: number): void {
+    this.#asks.push({ kind: 'ask', peer, chunk })
+    this.#asked.set(peer, (this.#asked.get(peer) ?? 0) + 1)
+    if (!this.#hasRoom(peer)) this.#ready = this.#ready.filter((other) => other !== peer)
+    this.#taken.add(chunk)
+    this.#slots--
+  }
+
+  /** One read over the run of missing chunks from `start` that are wanted too, so that a pull is one request at the origin. */
+  #readOrigin(start: number, urgency: Urgency): void {
+    const { layout, demands, nowMs, settings, originRunChunks } = this.#view
+    const isPull = urgency === 'bulk' || demands.some((demand) => demand.kind === 'whole' && !demand.isDone)
+    let bytes = 0
+    let chunk = start
+    for (; chunk < layout.chunkCount; chunk++) {
+      if (this.#taken.has(chunk) || !isMissing(this.#view, chunk)) break
+      if (urgencyAmong(demands, chunk, layout, nowMs, settings) === undefined) break
+      bytes += layout.lengthOf(chunk)
+      // The first chunk is read whatever its size, and whoever has duty for it.
+      if (chunk > start && this.#view.dutyHolder(chunk) !== undefined) break
+      if (isPull && chunk - start >= originRunChunks) break
+      if (chunk > start && !isPull && bytes > settings.originExtentBytes) break
+      this.#taken.add(chunk)
+    }
+    if (chunk === start) return
+    this.#asks.push({ kind: 'read-origin', start, count: chunk - start })
+    this.#originReads++
+    this.#slots--
+  }
+}
