@@ -4,8 +4,8 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
-import parseRange from 'range-parser'
 import { type BuiltImage, blobPath, type Descriptor } from '../../test/support/images.ts'
+import { wantedPart } from '../lab/wanted-part.ts'
 
 export interface EmbeddedRegistryInit {
   readonly image: BuiltImage
@@ -95,10 +95,10 @@ export class EmbeddedRegistry implements AsyncDisposable {
     const { start, end, isWhole } = part
     response.writeHead(isWhole ? 200 : 206, {
       'content-type': 'application/octet-stream',
-      'content-length': end - start + 1,
+      'content-length': end - start,
       'accept-ranges': 'bytes',
       'docker-content-digest': blob.digest,
-      ...(isWhole ? {} : { 'content-range': `bytes ${start}-${end}/${blob.size}` }),
+      ...(isWhole ? {} : { 'content-range': `bytes ${start}-${end - 1}/${blob.size}` }),
     })
     if (request.method === 'GET') await this.#copy(blob, start, end, response)
     response.end()
@@ -107,7 +107,7 @@ export class EmbeddedRegistry implements AsyncDisposable {
   async #copy(blob: Descriptor, start: number, end: number, response: ServerResponse): Promise<void> {
     const file = createReadStream(blobPath(this.#init.image.layoutFolder, blob.digest), {
       start,
-      end,
+      end: end - 1,
       highWaterMark: READ_BYTES,
     })
     const gone = new AbortController()
@@ -129,19 +129,3 @@ export class EmbeddedRegistry implements AsyncDisposable {
 }
 
 const NOT_FOUND = JSON.stringify({ errors: [{ code: 'NAME_UNKNOWN', message: 'this registry has one image' }] })
-
-interface Part {
-  readonly start: number
-  /** Inclusive. */
-  readonly end: number
-  readonly isWhole: boolean
-}
-
-/** What a Range header asks of `size` bytes; several ranges or an unreadable header mean all (RFC 9110, 14.2). */
-function wantedPart(header: string | undefined, size: number): Part | undefined {
-  const ranges = header === undefined ? -2 : parseRange(size, header)
-  if (ranges === -1) return undefined
-  const [range] = ranges === -2 ? [] : ranges
-  if (range === undefined || (ranges !== -2 && ranges.length > 1)) return { start: 0, end: size - 1, isWhole: true }
-  return { start: range.start, end: range.end, isWhole: false }
-}

@@ -16,7 +16,7 @@ import {
 import { buildImage } from '../../test/support/images.ts'
 import type { BytesBySource, ShoalProcess } from '../../test/support/shoal-process.ts'
 import { Swarm } from '../../test/support/swarm.ts'
-import { type PullResult, pullAsContainerd } from './containerd-pull.ts'
+import { type PullResult, pullAsContainerd } from '../lab/containerd-pull.ts'
 import { EmbeddedRegistry } from './embedded-registry.ts'
 
 const AGENTS = 4
@@ -30,6 +30,7 @@ const ORIGIN_BYTES_PER_SECOND = 50_000_000
 const PULL_TIMEOUT_MS = 120_000
 
 interface Row extends PullResult, Pick<ShoalProcess, 'name'> {
+  readonly seconds: number
   readonly bySource: BytesBySource
 }
 
@@ -70,10 +71,12 @@ async function pullEverywhere(agents: readonly ShoalProcess[], namespace: string
       agents.map(async (agent) => {
         const onProgress = (doneBytes: number, totalBytes: number): void =>
           board.set(agent.name, { label: agent.name, doneBytes, totalBytes })
-        const place = { mirrorUrl: agent.mirrorUrl, namespace, repository: REPOSITORY, tag: TAG }
-        const result = await pullAsContainerd({ ...place, signal, onProgress })
+        const startMs = performance.now()
+        const hosts = [{ url: agent.mirrorUrl, namespace }, { url: `http://${namespace}` }]
+        const result = await pullAsContainerd({ hosts, repository: REPOSITORY, tag: TAG, signal, onProgress })
+        const seconds = (performance.now() - startMs) / 1_000
         const { bytesBySource } = await agent.status()
-        return { ...result, name: agent.name, bySource: bytesBySource }
+        return { ...result, seconds, name: agent.name, bySource: bytesBySource }
       }),
     )
   } finally {

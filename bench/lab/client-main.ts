@@ -1,0 +1,56 @@
+/** The client of one node, in that node's place: pulls as containerd would, and reads the agent's status there. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type PullResult, pullAsContainerd } from './containerd-pull.ts'
+import type { PullHost } from './host-chain.ts'
+import { monotonicMs } from './monotonic.ts'
+import { serveCalls } from './serve-calls.ts'
+
+/** What a client is asked to pull. */
+export interface PullOrder {
+  readonly hosts: readonly PullHost[]
+  readonly repository: string
+  readonly tag: string
+  /** On the clock of `monotonicMs`; the same for all clients that begin together. */
+  readonly startAtMs: number
+  readonly timeoutMs: number
+}
+
+/** How a pull went; `failure` when it did not come to its end. */
+export interface PullReport extends Partial<PullResult> {
+  readonly startedAtMs: number
+  readonly endedAtMs: number
+  readonly failure?: string
+}
+
+/** Pause between two reports of progress. */
+const PROGRESS_INTERVAL_MS = 200
+
+/** A healthy agent answers in milliseconds; in the middle of a wave on few processors it may take longer. */
+const STATUS_TIMEOUT_MS = 20_000
+
+async function pull(order: PullOrder, report: (share: number) => void): Promise<PullReport> {
+  await sleep(Math.max(0, order.startAtMs - monotonicMs()))
+  const startedAtMs = monotonicMs()
+  let reportAtMs = 0
+  const onProgress = (doneBytes: number, totalBytes: number): void => {
+    const now = performance.now()
+    if (now < reportAtMs) return
+    reportAtMs = now + PROGRESS_INTERVAL_MS
+    report(doneBytes / totalBytes)
+  }
+  try {
+    const result = await pullAsContainerd({ ...order, signal: AbortSignal.timeout(order.timeoutMs), onProgress })
+    return { startedAtMs, endedAtMs: monotonicMs(), ...result }
+  } catch (error) {
+    return { startedAtMs, endedAtMs: monotonicMs(), failure: error instanceof Error ? error.message : String(error) }
+  }
+}
+
+async function status({ adminUrl }: { readonly adminUrl: string }): Promise<unknown> {
+  const headers = { accept: 'application/json' }
+  const answer = await fetch(`${adminUrl}/status`, { headers, signal: AbortSignal.timeout(STATUS_TIMEOUT_MS) })
+  if (!answer.ok) throw new Error(`${adminUrl} answers ${answer.status} when asked for its status`)
+  return await answer.json()
+}
+
+serveCalls({ pull, status })
