@@ -30,6 +30,8 @@ const owners = [
   },
   { name: 'undici', library: '^node_modules/undici/', modules: ['origin'] },
   { name: 'node-http', library: '^(node:)?http$', modules: ['mirror', 'admin'] },
+  // The origin client asks it for the certificate authorities that Node trusts.
+  { name: 'node-tls', library: '^(node:)?tls$', modules: ['exchange', 'origin'] },
   { name: 'node-sqlite', library: '^(node:)?sqlite$', modules: ['store'] },
   { name: 'pino', library: '^node_modules/pino(-pretty)?/', modules: ['telemetry'] },
   { name: 'prom-client', library: '^node_modules/prom-client/', modules: ['telemetry'] },

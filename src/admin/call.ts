@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { LimitsChange, LimitsDocument } from '../config/index.ts'
 import type { AbortOptions } from '../core/index.ts'
 import type { Metrics } from '../telemetry/index.ts'
 
@@ -21,6 +22,10 @@ export interface AdminCallbacks {
   ready(): Health
   /** A snapshot for people and tools; anything JSON can hold. */
   status(): object | Promise<object>
+  /** The bandwidth limits in force, as they are written in the configuration. */
+  limits(): LimitsDocument
+  /** Puts a change of limits into force until the process ends. */
+  changeLimits(change: LimitsChange): void
   /** Pulls an image ahead of its use; yields what has happened so far, and ends or throws. */
   pull(reference: string, options: AdminPullOptions): AsyncIterable<object>
 }

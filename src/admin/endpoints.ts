@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import type { AdminCall, EndpointComponents, Health } from './call.ts'
+import { answerLimitsChange } from './limits-endpoint.ts'
 import { answerPull } from './pull-endpoint.ts'
 import { sendJson, sendText } from './send.ts'
 
@@ -14,6 +15,8 @@ const ENDPOINTS: ReadonlyMap<string, Endpoint> = new Map<string, Endpoint>([
   ],
   ['GET /status', async ({ response }, { callbacks }) => sendJson(response, 200, await callbacks.status())],
   ['POST /pull', answerPull],
+  ['GET /limits', ({ response }, { callbacks }) => sendJson(response, 200, callbacks.limits())],
+  ['PUT /limits', answerLimitsChange],
 ])
 
 const LISTING = `Endpoints:\n${Array.from(ENDPOINTS.keys(), (name) => `  ${name}\n`).join('')}`

@@ -1,8 +1,9 @@
+import type { z } from 'zod'
 import { type AbortOptions, ShoalError } from '../core/index.ts'
 import { AdminRefusedError, AdminUnreachableError, UsageError } from './errors.ts'
 import { readLines } from './line-reader.ts'
 import { adminErrorSchema, type PullEvent, pullEventSchema } from './pull-event.ts'
-import { type StatusView, statusViewSchema } from './status-view.ts'
+import { type LimitsView, limitsViewSchema, type StatusView, statusViewSchema } from './status-view.ts'
 import { printable } from './terminal/index.ts'
 
 /** Where an agent's admin server listens unless it is told otherwise. */
@@ -34,18 +35,20 @@ export class AdminClient {
   }
 
   /** What the agent says of itself now. */
-  async status({ signal }: AbortOptions = {}): Promise<StatusView> {
-    const deadline = AbortSignal.timeout(STATUS_TIMEOUT_MS)
-    const text = await this.#translated(signal, async () => {
-      const response = await this.#fetch('/status', { headers: { accept: 'application/json' } }, signal, deadline)
-      return await readText(response)
-    })
-    const view = statusViewSchema.safeParse(parseJson(text))
-    if (view.success) return view.data
-    const where = view.error.issues[0]?.path.join('.') ?? ''
-    throw new AdminUnreachableError(
-      `${this.#url} answers, but not as an agent of this version does (${where || 'no JSON'})`,
-    )
+  async status(options: AbortOptions = {}): Promise<StatusView> {
+    return await this.#document('/status', {}, statusViewSchema, options)
+  }
+
+  /** The bandwidth limits in force. */
+  async limits(options: AbortOptions = {}): Promise<LimitsView> {
+    return await this.#document('/limits', {}, limitsViewSchema, options)
+  }
+
+  /** Changes the limits that `change` names; gives those in force then. */
+  async changeLimits(change: object, options: AbortOptions = {}): Promise<LimitsView> {
+    const headers = { 'content-type': 'application/json', 'x-shoal-admin': '1' }
+    const init = { method: 'PUT', headers, body: JSON.stringify(change) }
+    return await this.#document('/limits', init, limitsViewSchema, options)
   }
 
   /** Asks the agent to fetch an image into its store; yields what it tells until it is done or has failed. */
@@ -75,6 +78,26 @@ export class AdminClient {
     } finally {
       clearTimeout(timer)
     }
+  }
+
+  async #document<T extends z.ZodType>(
+    path: string,
+    init: Omit<RequestInit, 'headers'> & { readonly headers?: Readonly<Record<string, string>> },
+    schema: T,
+    { signal }: AbortOptions,
+  ): Promise<z.output<T>> {
+    const deadline = AbortSignal.timeout(STATUS_TIMEOUT_MS)
+    const withAccept = { ...init, headers: { ...init.headers, accept: 'application/json' } }
+    const text = await this.#translated(
+      signal,
+      async () => await readText(await this.#fetch(path, withAccept, signal, deadline)),
+    )
+    const view = schema.safeParse(parseJson(text))
+    if (view.success) return view.data
+    const where = view.error.issues[0]?.path.join('.') ?? ''
+    throw new AdminUnreachableError(
+      `${this.#url} answers, but not as an agent of this version does (${where || 'no JSON'})`,
+    )
   }
 
   async #fetch(

@@ -2,6 +2,7 @@ import { Command } from 'commander'
 import { configCommand } from './commands/config.ts'
 import { containerdCommand } from './commands/containerd.ts'
 import { keygenCommand } from './commands/keygen.ts'
+import { limitsCommand } from './commands/limits.ts'
 import { pullCommand } from './commands/pull.ts'
 import { agentCommand, trackerCommand } from './commands/run.ts'
 import { statusCommand } from './commands/status.ts'
@@ -54,6 +55,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage or configuration.`,
     containerdCommand,
     statusCommand,
     pullCommand,
+    limitsCommand,
     configCommand,
   ]
   for (const create of commands) program.addCommand(create(context))

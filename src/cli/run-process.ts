@@ -2,6 +2,7 @@ import closeWithGrace from 'close-with-grace'
 import type { RunningProcess } from '../agent/index.ts'
 import { type Config, warningsFor } from '../config/index.ts'
 import type { Logger, Metrics } from '../telemetry/index.ts'
+import { settleMemory } from './settle-memory.ts'
 import type { Terminal } from './terminal/index.ts'
 import { version } from '../util/index.ts'
 
@@ -33,6 +34,7 @@ export async function runProcess(config: Config, terminal: Terminal): Promise<vo
   )
   try {
     const running = await starting
+    settleMemory()
     if (terminal.isInteractive) terminal.out(summary(config, running))
   } catch (error) {
     grace.uninstall()

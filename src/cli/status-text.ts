@@ -21,6 +21,7 @@ export function statusText(view: StatusView, terminal: Terminal): string {
   return [
     head(view, terminal),
     sources(view.bytesBySource, terminal),
+    ...zones(view, terminal),
     layers(view, terminal),
     peers(view, terminal),
   ].join('\n')
@@ -35,8 +36,14 @@ function head(view: StatusView, terminal: Terminal): string {
   return [
     `${terminal.paint('bold', `${view.role} ${view.peerId}`)}${zone}, version ${view.version}, up ${formatDuration(view.uptimeSeconds)}, ${ready}`,
     `store: ${blobs} layers, ${formatBytes(usedBytes)} of ${formatBytes(quotaBytes)} (${formatShare(usedBytes, quotaBytes)})`,
+    ...limits(view),
     '',
   ].join('\n')
+}
+
+function limits(view: StatusView): string[] {
+  const set = Object.entries(view.limits).map(([name, rate]) => `${name} ${rate}`)
+  return set.length === 0 ? [] : [`limits: ${set.join(', ')}`]
 }
 
 /** Where the bytes that clients got came from, with shares. */
@@ -54,6 +61,24 @@ export function sources(bytes: BytesBySource, terminal: Terminal): string {
     { header: '', value: (row) => formatShare(row.bytes, total), align: 'right' },
     { header: '', value: (row) => bar(total === 0 ? 0 : row.bytes / total, BAR_WIDTH) },
   ])
+}
+
+/** What crossed into this zone, shown where anybody says a zone. */
+function zones({ zone, bytesByZone }: StatusView, terminal: Terminal): string[] {
+  const rows = Object.entries(bytesByZone).map(([from, bytes]) => ({ from, bytes }))
+  if (rows.every(({ from }) => from === '')) return []
+  const total = rows.reduce((sum, { bytes }) => sum + bytes, 0)
+  const nameOf = (from: string) => (from === '' ? 'not said' : from === zone ? `${from} (this one)` : from)
+  return [
+    table(
+      rows.toSorted((a, b) => b.bytes - a.bytes),
+      [
+        { header: terminal.paint('dim', 'PEERS OF ZONE'), value: (row) => nameOf(row.from) },
+        { header: '', value: (row) => formatBytes(row.bytes), align: 'right' },
+        { header: '', value: (row) => formatShare(row.bytes, total), align: 'right' },
+      ],
+    ),
+  ]
 }
 
 function layers(view: StatusView, terminal: Terminal): string {

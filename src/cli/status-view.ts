@@ -9,6 +9,9 @@ const bytes = z.number().nonnegative()
 /** Bytes by where they came from: the own store, other agents, trackers, origin registries. */
 export const bytesBySourceSchema = z.object({ store: bytes, peers: bytes, tracker: bytes, origin: bytes })
 
+/** Rates as they are written, by direction and class: what is answered at `GET` and `PUT /limits`. */
+export const limitsViewSchema = z.record(text, z.record(text, text))
+
 /** What an agent says of itself at `GET /status`. Fields that are not known here are left alone: a newer agent may have more. */
 export const statusViewSchema = z.object({
   peerId: text,
@@ -31,10 +34,16 @@ export const statusViewSchema = z.object({
       peers: z.number(),
     }),
   ),
+  /** Those that are set, by their dotted names; an older agent has none. */
+  limits: z.record(text, text).default({}),
   bytesBySource: bytesBySourceSchema,
+  /** From peers and trackers, by the zone they say they stand in; '' for those that do not say. */
+  bytesByZone: z.record(text, bytes).default({}),
   store: z.object({ usedBytes: bytes, quotaBytes: bytes, blobs: z.number() }),
 })
 
 export type StatusView = z.output<typeof statusViewSchema>
+
+export type LimitsView = z.output<typeof limitsViewSchema>
 
 export type BytesBySource = z.output<typeof bytesBySourceSchema>

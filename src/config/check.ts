@@ -64,7 +64,7 @@ export function warningsFor(config: {
   )
   if (!isLoopback(config.admin.listen)) {
     warnings.push(
-      `admin.listen: everybody who can connect to ${formatListenAddress(config.admin.listen)} can see status and start pulls`,
+      `admin.listen: everybody who can connect to ${formatListenAddress(config.admin.listen)} can see status, start pulls and change limits`,
     )
   }
   return warnings

@@ -1,4 +1,5 @@
 import type { PeerRef, PeerRole } from '../core/index.ts'
+import type { Limits } from './limits.ts'
 import type { ListenAddress } from './listen-address.ts'
 
 /** How one origin registry is reached; the registries that have one are the allow-list. */
@@ -40,6 +41,14 @@ export interface P2pConfig {
   readonly admittedPeers: readonly string[]
 }
 
+export interface ExchangeConfig {
+  readonly uploadSlots: number
+  /** Where chunks are served over TLS; `undefined` means nowhere. */
+  readonly listen: ListenAddress | undefined
+  /** What carries the chunks that this process asks for, where there is a choice. */
+  readonly carrier: 'tls' | 'libp2p'
+}
+
 export interface TimeoutsConfig {
   readonly firstByteMs: number
   readonly stallMs: number
@@ -68,7 +77,8 @@ export interface Config {
   readonly credentials: { readonly dockerConfigFile: string | undefined }
   readonly tags: { readonly ttlMs: number; readonly staleLimitMs: number }
   readonly access: { readonly ttlMs: number; readonly staleLimitMs: number }
-  readonly exchange: { readonly uploadSlots: number }
+  readonly exchange: ExchangeConfig
+  readonly limits: Limits
   readonly timeouts: TimeoutsConfig
   readonly log: {
     readonly level: 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent'

@@ -19,6 +19,13 @@ export class ConfigError extends ShoalError {
   }
 }
 
+/** Limits that cannot be set; one line for each mistake. Nothing was changed. */
+export class LimitsError extends ShoalError {
+  constructor(problems: readonly string[]) {
+    super(problems.join('\n'), { code: 'LIMITS_INVALID', blame: 'caller', retryable: false })
+  }
+}
+
 function describe(problem: ConfigProblem): string {
   const subject = problem.path === '' ? problem.source : `${problem.path} (${problem.source})`
   return `${subject}: ${problem.reason}`

@@ -95,9 +95,10 @@ function splitList(text: string): string[] {
     .filter((part) => part !== '')
 }
 
-/** Settings of variables and flags are one or two names deep. */
+/** Settings of variables and flags are one to three names deep. */
 function overriddenBy(overrides: Map<string, string>, path: readonly PropertyKey[]): string | undefined {
-  return overrides.get(path.slice(0, 2).join('.')) ?? overrides.get(String(path[0]))
+  const depths = [3, 2, 1].map((depth) => overrides.get(path.slice(0, depth).join('.')))
+  return depths.find((source) => source !== undefined)
 }
 
 function sourceInFile(file: ConfigFile | undefined, tree: Tree, path: readonly PropertyKey[]): string {

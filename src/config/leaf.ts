@@ -1,8 +1,9 @@
 import { resolve } from 'node:path'
 import { z } from 'zod'
 import { parseDuration } from './duration.ts'
-import { parseListenAddress } from './listen-address.ts'
+import { type ListenAddress, parseListenAddress } from './listen-address.ts'
 import { isPeerId, parsePeerAddress } from './multiaddr.ts'
+import { parseRate } from './rate.ts'
 import { parseSize } from './size.ts'
 
 /** Longest text value taken; paths and URLs are far shorter. */
@@ -49,6 +50,11 @@ export const size = () =>
     typeof value === 'number' || typeof value === 'string' ? parseSize(String(value)) : undefined,
   )
 
+export const RATE_EXPECTED = 'a rate such as 50MiB/s, 800mbit (at least 64KiB/s) or unlimited'
+
+/** Bytes per second; `Infinity` is no limit. */
+export const rate = () => textLeaf(RATE_EXPECTED, parseRate)
+
 export const duration = () =>
   leaf('a duration with its unit such as 30s, 5m or 200ms', (value) =>
     value === 0 ? 0 : typeof value === 'string' ? parseDuration(value) : undefined,
@@ -75,6 +81,12 @@ export const choice = <const T extends string>(...values: readonly T[]) =>
   textLeaf(`one of ${values.join(', ')}`, (value) => values.find((candidate) => candidate === value))
 
 export const listenAddress = () => textLeaf('an address such as 127.0.0.1:5000 or [::1]:5000', parseListenAddress)
+
+/** An address to listen on, or none. */
+export const listenAddressOrOff = () =>
+  textLeaf('an address such as 0.0.0.0:5002 or [::]:5002, or off', (value): ListenAddress | 'off' | undefined =>
+    value.trim() === 'off' ? 'off' : parseListenAddress(value),
+  )
 
 /** `/ip4/0.0.0.0/tcp/5001`; a PeerId at the end is ours to say, not to be told. */
 export const listenMultiaddr = () =>

@@ -48,6 +48,18 @@ const listener = section({
   namespace: requiredSetting(leaf.namespace(), 'registry host', { description: 'The registry it serves.' }),
 })
 
+/** The limits of one direction. `bytes` says which bytes those are. */
+function limitsOn(bytes: string) {
+  const rate = (what: string, isCommon = false) =>
+    setting(leaf.rate(), 'rate', 'unlimited', { description: `Most bytes a second ${bytes}${what}.`, isCommon })
+  return section({
+    total: rate(', all together', true),
+    lazy: rate(' for readers that wait for just these'),
+    pull: rate(' for pulls of whole images'),
+    background: rate(' for pulls ahead of time, which nobody waits for'),
+  }).prefault({})
+}
+
 /** The whole configuration as it is written. */
 export const settingsSchema = section({
   dataDir: setting(leaf.filePath(), 'path', '/var/lib/shoal', {
@@ -165,6 +177,18 @@ export const settingsSchema = section({
       description: 'Most chunks sent to peers at once.',
       trackerDefault: 32,
     }),
+    listen: setting(leaf.listenAddressOrOff(), 'address | off', '0.0.0.0:5002', {
+      description:
+        'TCP port where peers fetch chunks over TLS, at the hosts of p2p.listen. Peers that cannot reach it use p2p.listen alone.',
+    }),
+    carrier: setting(leaf.choice('tls', 'libp2p'), 'tls | libp2p', 'tls', {
+      description: 'tls: chunks are fetched over TLS where it works, at under half the CPU time. libp2p: never.',
+    }),
+  }).prefault({}),
+  limits: section({
+    upload: limitsOn('sent to peers'),
+    download: limitsOn('taken from peers and trackers'),
+    origin: limitsOn('read from registries'),
   }).prefault({}),
   timeouts: section({
     firstByte: setting(leaf.duration(), 'duration', '12s', {

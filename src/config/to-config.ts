@@ -29,7 +29,8 @@ export function toConfig(role: PeerRole, settings: Settings, diskSize: DiskSize)
     credentials: { dockerConfigFile: settings.credentials.dockerConfig },
     tags: { ttlMs: settings.tags.ttl, staleLimitMs: settings.tags.staleLimit },
     access: { ttlMs: settings.access.ttl, staleLimitMs: settings.access.staleLimit },
-    exchange: settings.exchange,
+    exchange: toExchange(settings.exchange),
+    limits: settings.limits,
     timeouts: toTimeouts(settings.timeouts),
     log: settings.log,
   }
@@ -42,6 +43,10 @@ function bytesOf(quota: Quota, dataDir: string, diskSize: DiskSize): number {
 function toRegistry(namespace: string, registry: Settings['registries'][string]): RegistryConfig {
   const { url, caFile, username, passwordFile } = registry
   return { ...registry, namespace, url, caFile, username, passwordFile }
+}
+
+function toExchange({ uploadSlots, listen, carrier }: Settings['exchange']): Config['exchange'] {
+  return { uploadSlots, listen: listen === 'off' ? undefined : listen, carrier }
 }
 
 function toTimeouts(timeouts: Settings['timeouts']): Config['timeouts'] {

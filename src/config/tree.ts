@@ -1,7 +1,7 @@
 /** Settings by name as they were written, sections within sections. */
 export type Tree = { [name: string]: unknown }
 
-/** Sections lie at most this deep (`registries.<namespace>.url`); what is deeper is left as it is and refused by the schema. */
+/** Sections lie at most this deep (`registries.<namespace>.url`, `limits.upload.total`); what is deeper is left as it is and refused by the schema. */
 const MAX_DEPTH = 3
 
 export function isTree(value: unknown): value is Tree {

@@ -1,11 +1,12 @@
 import type { AbortOptions, BlobRef, Clock } from '../core/index.ts'
+import type { Bandwidth } from '../util/index.ts'
 import { type BlobLocations, locationKey } from './blob-locations.ts'
 import { parseContentRange } from './content-range.ts'
 import { OriginBrokenError, OriginMissingError, OriginUnavailableError } from './errors.ts'
 import { refuseEncoded } from './manifests.ts'
 import type { Registry, RegistryRequest, Reply } from './registry.ts'
 import { failureOf } from './reply-failure.ts'
-import type { Identity } from './settings.ts'
+import type { BlobReadOptions, Identity } from './settings.ts'
 
 /** A blob in a repository of one registry, asked for in somebody's name. */
 export interface BlobPlace {
@@ -14,6 +15,7 @@ export interface BlobPlace {
   readonly ref: BlobRef
   readonly identity: Identity
   readonly clock: Clock
+  readonly bandwidth: Bandwidth | undefined
   /** Bytes read for nothing because the origin ignored the Range header. */
   readonly onDiscard: (count: number) => void
 }
@@ -34,7 +36,7 @@ const SMALL_SKIP_BYTES = 8 * 1024 * 1024
 export async function* readBlobFrom(
   place: BlobPlace,
   range: ByteRange,
-  options: AbortOptions,
+  options: BlobReadOptions,
 ): AsyncGenerator<Uint8Array> {
   const budget = place.registry.retryBudget()
   const skips = new SkipAllowance()
@@ -57,7 +59,7 @@ async function* readOnce(
   place: BlobPlace,
   range: ByteRange,
   skips: SkipAllowance,
-  options: AbortOptions,
+  options: BlobReadOptions,
 ): AsyncGenerator<Uint8Array> {
   const reply = await openBlob(place, range, options)
   try {
@@ -67,7 +69,7 @@ async function* readOnce(
     refuseEncoded(reply)
     const body = status === 206 ? partOf(place.ref, range, reply) : wholeOf(place.ref, range, reply)
     skips.check(range.start - body.start)
-    yield* cut(reply, body, range, place)
+    yield* cut(reply, body, range, place, options)
   } finally {
     await reply.answer.close()
   }
@@ -109,9 +111,18 @@ function wholeOf(ref: BlobRef, _asked: ByteRange, { answer }: Reply): ByteRange 
 }
 
 /** The part of `range` in a body that carries the bytes `body` of the blob. */
-async function* cut(reply: Reply, body: ByteRange, range: ByteRange, place: BlobPlace): AsyncGenerator<Uint8Array> {
+async function* cut(
+  reply: Reply,
+  body: ByteRange,
+  range: ByteRange,
+  place: BlobPlace,
+  options: BlobReadOptions,
+): AsyncGenerator<Uint8Array> {
   let position = body.start
   for await (const piece of reply.answer.pieces()) {
+    // Nothing more is read meanwhile, so TCP holds the origin back.
+    const turn = place.bandwidth?.take(piece.byteLength, options.bandwidthClass?.() ?? 'pull', options)
+    if (turn !== undefined) await turn
     const pieceStart = position
     position += piece.byteLength
     if (position > body.end) throw new OriginBrokenError('origin sent more bytes than it announced')

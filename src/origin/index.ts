@@ -20,6 +20,7 @@ export type { FetchedManifest, ManifestHead } from './manifests.ts'
 export { type BlobAccess, OriginClient } from './origin-client.ts'
 export type { ProbeResult, ProbeTarget } from './probe.ts'
 export type {
+  BlobReadOptions,
   OriginCallOptions,
   OriginClientComponents,
   OriginClientInit,

@@ -1,4 +1,5 @@
-import { type AbortOptions, type BlobRef, type Clock, type Digest, type OriginRef, ShoalError } from '../core/index.ts'
+import { type BlobRef, type Clock, type Digest, type OriginRef, ShoalError } from '../core/index.ts'
+import type { Bandwidth } from '../util/index.ts'
 import { isRepositoryName, normalizeNamespace, parseReference, type Reference } from '../oci/index.ts'
 import { headBlob } from './blob-head.ts'
 import { type ByteRange, readBlobFrom } from './blob-reader.ts'
@@ -10,6 +11,7 @@ import { type OriginMetrics, originMetrics } from './metrics.ts'
 import { type ProbeResult, type ProbeTarget, probe } from './probe.ts'
 import { Registry } from './registry.ts'
 import {
+  type BlobReadOptions,
   DEFAULT_RETRIES,
   type Identity,
   type OriginCallOptions,
@@ -30,6 +32,7 @@ export interface BlobAccess {
  */
 export class OriginClient {
   readonly #clock: Clock
+  readonly #bandwidth: Bandwidth | undefined
   readonly #metrics: OriginMetrics
   readonly #registries = new Map<string, Registry>()
 
@@ -46,6 +49,7 @@ export class OriginClient {
       this.#registries.set(namespace, new Registry(registryInit, { dockerCredentials, logger, metrics, clock, random }))
     }
     this.#clock = clock
+    this.#bandwidth = components.bandwidth
     this.#metrics = metrics
   }
 
@@ -100,7 +104,7 @@ export class OriginClient {
     ref: BlobRef,
     access: BlobAccess,
     range: ByteRange,
-    options: AbortOptions,
+    options: BlobReadOptions,
   ): AsyncGenerator<Uint8Array> {
     checkRange(ref, range)
     let offset = range.start
@@ -131,11 +135,12 @@ export class OriginClient {
     ref: BlobRef,
     identity: Identity,
     range: ByteRange,
-    options: AbortOptions,
+    options: BlobReadOptions,
   ): AsyncGenerator<Uint8Array> {
     const namespace = normalizeNamespace(origin.namespace) ?? ''
     const onDiscard = (count: number) => this.#metrics.discarded.inc({ namespace }, count)
-    return readBlobFrom({ ...this.#place(origin), ref, identity, onDiscard }, range, options)
+    const place = { ...this.#place(origin), ref, identity, onDiscard, bandwidth: this.#bandwidth }
+    return readBlobFrom(place, range, options)
   }
 
   #place({ namespace, repository }: OriginRef): { registry: Registry; repository: string; clock: Clock } {

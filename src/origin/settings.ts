@@ -1,5 +1,6 @@
 import type { AbortOptions, Clock, Random } from '../core/index.ts'
 import type { Logger, Metrics } from '../telemetry/index.ts'
+import type { Bandwidth, BandwidthClass } from '../util/index.ts'
 
 /** User name and password for one registry. */
 export interface PasswordCredentials {
@@ -66,6 +67,14 @@ export interface OriginClientComponents {
   readonly metrics: Metrics
   readonly clock: Clock
   readonly random?: Random | undefined
+  /** What may be read of blobs; without one there is no limit. Documents are never held back: they are small, and pulls wait for them. */
+  readonly bandwidth?: Bandwidth | undefined
+}
+
+/** Settings of reading a blob. */
+export interface BlobReadOptions extends AbortOptions {
+  /** As what the next bytes count where bandwidth is limited, asked for every piece; else as a pull. */
+  readonly bandwidthClass?: (() => BandwidthClass) | undefined
 }
 
 /** Settings of one call. */

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { rootCertificates } from 'node:tls'
-import { Agent, type Dispatcher } from 'undici'
+import type { Dispatcher } from 'undici'
 import type { AbortOptions } from '../core/index.ts'
 import { ShoalError } from '../core/index.ts'
 import { FORBIDDEN_ADDRESS, guardedLookup } from './address-policy.ts'
@@ -115,6 +115,8 @@ export class Transport implements HttpSender {
   async #open(): Promise<Dispatchers> {
     const { caFile, timeouts } = this.#init
     const ca = caFile === undefined ? {} : { ca: [...rootCertificates, await readCertificates(caFile)] }
+    // Loaded with the first request: an agent whose peers have everything does without these 4 MB.
+    const { Agent } = await import('undici')
     const connect = { timeout: timeouts.connectMs, ...ca }
     const options = {
       keepAliveTimeout: KEEP_ALIVE_MS,

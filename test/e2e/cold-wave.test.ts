@@ -8,11 +8,8 @@ import { testScope } from '../support/scope.ts'
 /** One copy, and room for what two agents may ask for in the same moment. */
 const ONE_COPY = 1.05
 
-/**
- * Without a tracker agents learn of each other while they already read, so chunks of these small layers come twice: 1.0 to
- * 1.5 copies were seen. Agents that did not share would take 3.
- */
-const ONE_COPY_AMONG_AGENTS = 2
+/** Agents learn of each other while they already read: a chunk or two of these small layers may come twice (1.0 to 1.2 copies were seen). Agents that did not share would take 3. */
+const ONE_COPY_AMONG_AGENTS = 1.3
 
 test('three containerds pull at once and the origin gives the image once', withContainers(120_000), async (t) => {
   const lab = testScope(t).use(await ContainerLab.start({ image: 'medium', agents: 3, trackers: 1 }))

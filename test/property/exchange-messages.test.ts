@@ -32,6 +32,13 @@ const message: fc.Arbitrary<ExchangeMessage> = fc.oneof(
     zone: name,
   }),
   fc.record({
+    kind: kind('hello'),
+    version: u32,
+    role: kind('agent' as const),
+    zone: name,
+    bulkPort: fc.integer({ min: 1, max: 65_535 }),
+  }),
+  fc.record({
     kind: kind('follow'),
     follow: u32,
     ref,
@@ -56,7 +63,7 @@ const message: fc.Arbitrary<ExchangeMessage> = fc.oneof(
     kind: kind('want'),
     ref,
     chunk: fc.oneof(u32, fc.constant('any' as const)),
-    urgency: fc.constantFrom('now' as const, 'soon' as const, 'later' as const),
+    urgency: fc.constantFrom('now' as const, 'soon' as const, 'later' as const, 'idle' as const),
   }),
   fc.record({ kind: kind('chunk'), chunk: u32, digest: raw }),
   fc.record({ kind: kind('busy'), waitMs: fc.integer({ min: 0, max: 30_000 }), alternates: peers }),
@@ -124,6 +131,7 @@ test('lists, names and digests beyond their limits are refused', () => {
     { kind: 'have', follow: 1, chunks: [1], digests: [new Uint8Array(31)] },
     { kind: 'bitfield', follow: 1, bits: new Uint8Array(2000) },
     { kind: 'hello', version: 1, role: 'agent', zone: 'z'.repeat(MAX_NAME_CHARS + 1) },
+    { kind: 'hello', version: 1, role: 'agent', zone: '', bulkPort: 65_536 },
     { kind: 'want', ref: { digest: one, sizeBytes: 2 ** 41 }, chunk: 1, urgency: 'now' },
     { kind: 'chunk', chunk: 1, digest: new Uint8Array(5) },
   ]

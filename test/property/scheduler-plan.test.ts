@@ -99,7 +99,8 @@ test('a stream is cut into the same chunks however it is split', () => {
         const chunks: { chunk: number; bytes: Uint8Array }[] = []
         let at = 0
         for (const length of [...lengths, bytes.byteLength]) {
-          chunks.push(...assembler.push(bytes.slice(at, at + length)))
+          for (const { chunk, payload } of assembler.push(bytes.slice(at, at + length)))
+            chunks.push({ chunk, bytes: payload.bytes })
           at += length
         }
         assert.deepEqual(

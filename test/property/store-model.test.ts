@@ -149,8 +149,11 @@ class ModelRun {
   async #read(handle: OpenBlob, blob: TestBlob, anywhere: number, atMost: number): Promise<void> {
     const from = anywhere % (blob.bytes.length + 1)
     const length = Math.min(atMost, blob.bytes.length - from)
-    const bytes = await handle.read(from, length)
-    assert.deepEqual(Buffer.from(bytes), blob.bytes.subarray(from, from + length))
+    const lease = await handle.lend(from, length)
+    // Others read, write and give back meanwhile.
+    await new Promise(setImmediate)
+    assert.deepEqual(Buffer.from(lease.bytes), blob.bytes.subarray(from, from + length))
+    lease.release()
   }
 
   async check(): Promise<void> {

@@ -10,6 +10,7 @@ import { Metrics, silentLogger } from '../../src/telemetry/index.ts'
 import { TestSupply, testBlob, turns } from './exchange-bench.ts'
 import { type MemoryChannel, type MemoryChannelOptions, memoryChannelPair } from './memory-carrier.ts'
 import { VirtualClock } from './virtual-clock.ts'
+import { BufferPool } from '../../src/util/index.ts'
 
 export interface ExchangePairOptions extends MemoryChannelOptions {
   readonly limits?: Partial<ExchangeLimits>
@@ -28,6 +29,8 @@ const hello = (role: 'agent' | 'tracker'): HelloMessage => ({
 /** A requester and a server joined by memory channels under virtual time. */
 export class ExchangePair {
   readonly clock = new VirtualClock()
+  /** What is given back too early shows as rubbish. */
+  readonly buffers = new BufferPool({ maxIdleBytes: 1 << 24, isPoisoning: true }, { clock: this.clock })
   readonly supply: TestSupply
   readonly metrics = new Metrics()
   readonly limits: ExchangeLimits
@@ -86,6 +89,8 @@ export class ExchangePair {
         limits: this.limits,
         clock: this.clock,
         metrics: exchangeMetrics(this.metrics),
+        buffers: this.buffers,
+        openControl: async () => new Lane(this.channel()),
         openLane: async () => new Lane(this.channel()),
         onClosed: (error) => this.closings.push(error),
       },

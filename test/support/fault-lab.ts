@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type PullResult, pullAsContainerd } from '../../bench/demo/containerd-pull.ts'
+import { type PullResult, pullAsContainerd } from '../../bench/lab/containerd-pull.ts'
 import { EmbeddedRegistry } from '../../bench/demo/embedded-registry.ts'
 import { type ClusterKey, generateClusterKey, saveClusterKey } from '../../src/p2p/index.ts'
 import { CountingProxy } from './counting-proxy.ts'
@@ -105,8 +105,7 @@ export class FaultLab implements AsyncDisposable {
   async pull(agent: ShoalProcess, options: { timeoutMs?: number; from?: LabOrigin } = {}): Promise<PullResult> {
     const { timeoutMs = PULL_TIMEOUT_MS, from = this.#first } = options
     return await pullAsContainerd({
-      mirrorUrl: agent.mirrorUrl,
-      namespace: from.registry.host,
+      hosts: [{ url: agent.mirrorUrl, namespace: from.registry.host }, { url: `http://${from.registry.host}` }],
       repository: REPOSITORY,
       tag: TAG,
       signal: AbortSignal.timeout(timeoutMs),

@@ -28,6 +28,7 @@ import {
   type TagsQuery,
 } from '../../src/mirror/index.ts'
 import { Metrics, silentLogger } from '../../src/telemetry/index.ts'
+import { BufferPool, type Lease } from '../../src/util/index.ts'
 
 /** Bytes of an endless, position-dependent pattern, so that a byte at the wrong offset is seen. */
 export function patternBytes(start: number, end: number): Buffer {
@@ -57,6 +58,11 @@ export class SourcesFailedError extends ShoalError {
 /** Blobs from memory, with a record of what was asked of them. */
 export class FakeBlobSource implements BlobSource {
   readonly blobs = new Map<Digest, FakeBlob>()
+  /** What is given back before the client has it shows as rubbish in its body. */
+  readonly buffers = new BufferPool(
+    { maxIdleBytes: 1 << 24, minPooledBytes: 1024, isPoisoning: true },
+    { clock: systemClock },
+  )
   readonly requests: BlobRequest[] = []
   readonly reads: { range: ByteRange; demand: BlobDemand }[] = []
   /** Set: `open` throws this. */
@@ -83,7 +89,7 @@ export class FakeBlobSource implements BlobSource {
     this.openHandles += 1
     return {
       sizeBytes: blob.sizeBytes,
-      read: (range, demand, options) => {
+      lend: (range, demand, options) => {
         this.reads.push({ range, demand })
         return this.#read(blob, range, options)
       },
@@ -93,7 +99,13 @@ export class FakeBlobSource implements BlobSource {
     }
   }
 
-  async *#read(blob: FakeBlob, range: ByteRange, { signal }: AbortOptions): AsyncGenerator<Uint8Array> {
+  #lent(bytes: Uint8Array): Lease {
+    const lease = this.buffers.lease(bytes.byteLength)
+    lease.bytes.set(bytes)
+    return lease
+  }
+
+  async *#read(blob: FakeBlob, range: ByteRange, { signal }: AbortOptions): AsyncGenerator<Lease> {
     const { chunkBytes = 65_536, content = patternBytes } = blob
     const failAt = range.start + (blob.failAfterBytes ?? Number.POSITIVE_INFINITY)
     const stallAt = range.start + (blob.stallAfterBytes ?? Number.POSITIVE_INFINITY)
@@ -105,7 +117,7 @@ export class FakeBlobSource implements BlobSource {
         if (at >= stallAt) await untilAborted(signal)
         const end = Math.min(at + chunkBytes, range.end, failAt, stallAt > at ? stallAt : Number.POSITIVE_INFINITY)
         this.producedBytes += end - at
-        yield content(at, end)
+        yield this.#lent(content(at, end))
         at = end
         // As a disk or a socket would, this lets other work run between two chunks.
         await new Promise<void>((resolve) => setImmediate(resolve))

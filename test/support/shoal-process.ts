@@ -24,6 +24,8 @@ export interface ShoalInit {
   /** Folder of this process: configuration and data. */
   readonly folder: string
   readonly settings: Settings
+  /** Put in front of the command line, for example to enter a network namespace. */
+  readonly commandPrefix?: readonly string[]
 }
 
 /** Bytes that a process took from each kind of source for its clients. */
@@ -65,7 +67,9 @@ export class ShoalProcess implements AsyncDisposable {
     const configFile = join(init.folder, 'config.yaml')
     await mkdir(init.folder, { recursive: true })
     await writeFile(configFile, stringify(init.settings))
-    const child = await Child.start({ name: init.name, command: SHOAL, args: [init.role, '--config', configFile] })
+    const commandLine = [...(init.commandPrefix ?? []), SHOAL, init.role, '--config', configFile]
+    const [command = SHOAL, ...args] = commandLine
+    const child = await Child.start({ name: init.name, command, args })
     try {
       const line = await child.waitForLine(STARTED, { timeoutMs: START_TIMEOUT_MS })
       return new ShoalProcess(init.name, child, JSON.parse(line) as StartedLine)

@@ -31,6 +31,7 @@ export function statusDocument() {
       },
     ],
     bytesBySource: { store: 0, peers: 750e6, tracker: 150e6, origin: 100e6 },
+    bytesByZone: { z1: 700e6, z2: 200e6 } as Record<string, number>,
     store: { usedBytes: 1e9, quotaBytes: 10e9, blobs: 2 },
     somethingNewer: true,
   }

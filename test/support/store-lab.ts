@@ -7,6 +7,7 @@ import { type BlobRef, digestOf, sha256 } from '../../src/core/index.ts'
 import { type Hasher, type OpenBlob, Store, type StoreComponents, type StoreInit } from '../../src/store/index.ts'
 import { hashSegments } from '../../src/store/hash-segments.ts'
 import { Metrics, silentLogger } from '../../src/telemetry/index.ts'
+import { BufferPool } from '../../src/util/index.ts'
 import { VirtualClock } from './virtual-clock.ts'
 
 /** Chunks small enough for thousands of writes a second. */
@@ -89,14 +90,17 @@ export type StoreLabInit = Partial<StoreInit> & Partial<StoreComponents> & { rea
 /** A store with small chunks and everything else at hand, unless told otherwise. */
 export async function openStore(init: StoreLabInit): Promise<Store> {
   const { dir, quotaBytes = 1e9, minFreeBytes = 0, memoryBytes = 64 * 1024, ...components } = init
+  const clock = new VirtualClock()
   return await Store.open(
     { dir, quotaBytes, minFreeBytes, memoryBytes },
     {
-      clock: new VirtualClock(),
+      clock,
       logger: silentLogger(),
       metrics: new Metrics(),
       cutter: smallCutter,
       hasher: inlineHasher,
+      // What is given back too early, or read after that, shows as rubbish.
+      buffers: new BufferPool({ maxIdleBytes: 1 << 20, minPooledBytes: 4, isPoisoning: true }, { clock }),
       ...components,
     },
   )

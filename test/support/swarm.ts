@@ -4,6 +4,14 @@ import { generateClusterKey } from '../../src/p2p/cluster-key.ts'
 import { type TempFolder, tempFolder } from './scope.ts'
 import { type Settings, type ShoalInit, ShoalProcess } from './shoal-process.ts'
 
+/** Where a process of a swarm runs when it is not simply here, on loopback. */
+export interface Placement {
+  /** Put in front of its command line, for example to enter a network namespace. */
+  readonly commandPrefix: readonly string[]
+  /** Its addresses, laid over those of the harness. */
+  readonly settings: Settings
+}
+
 export interface SwarmInit {
   readonly agents: number
   readonly trackers: number
@@ -13,6 +21,10 @@ export interface SwarmInit {
   readonly settings?: Settings
   /** Whether clients must prove at the origin what they may pull; `open` when left out. */
   readonly access?: 'open' | 'verify'
+  /** Where each process runs, by its name (`agent-1`, `tracker-1`). */
+  readonly placement?: (name: string) => Placement
+  /** What its temporary folder is called; `swarm` when left out. */
+  readonly folderName?: string
 }
 
 /** Agents and trackers of one cluster, each a process of its own, in one temporary folder. */
@@ -30,7 +42,7 @@ export class Swarm implements AsyncDisposable {
 
   /** Starts the trackers, then the agents, all of one kind at the same time. */
   static async start(init: SwarmInit): Promise<Swarm> {
-    const swarm = new Swarm(init, await tempFolder('swarm'))
+    const swarm = new Swarm(init, await tempFolder(init.folderName ?? 'swarm'))
     try {
       await swarm.#start()
       return swarm
@@ -73,8 +85,11 @@ export class Swarm implements AsyncDisposable {
     const folder = join(this.#folder, name)
     const known = { trackers: addressesOf(this.trackers), p2p: { bootstrap: addressesOf(this.agents.slice(0, 1)) } }
     const shared = { cluster: { keyFile: this.#clusterKeyFile }, registries: this.#registries(), ...known }
-    const layers = [harnessSettings(folder), shared, this.#init.settings ?? {}, settings]
-    return this.#owned.use(await ShoalProcess.start({ role, name, folder, settings: layers.reduce(overlay) }))
+    const placement = this.#init.placement?.(name)
+    const layers = [harnessSettings(folder), shared, this.#init.settings ?? {}, placement?.settings ?? {}, settings]
+    const commandPrefix = placement?.commandPrefix ?? []
+    const init = { role, name, folder, settings: layers.reduce(overlay), commandPrefix }
+    return this.#owned.use(await ShoalProcess.start(init))
   }
 
   get #clusterKeyFile(): string {
@@ -95,6 +110,7 @@ function harnessSettings(folder: string): Settings {
     mirror: { listen: ['127.0.0.1:0'] },
     admin: { listen: '127.0.0.1:0' },
     p2p: { listen: ['/ip4/127.0.0.1/tcp/0'] },
+    exchange: { listen: '127.0.0.1:0' },
     log: { level: 'info', format: 'json' },
   }
 }

@@ -17,6 +17,8 @@ async function adminWith(
     live: healthy,
     ready: healthy,
     status: () => ({ peers: 3 }),
+    limits: () => ({}),
+    changeLimits: () => undefined,
     metrics: new Metrics(),
     logger: silentLogger(),
   }
@@ -147,5 +149,41 @@ describe('pulls', () => {
       requestText('POST /pull', { ...TRUSTED, Host: `evil.test:${port}`, 'Content-Length': '0' }),
     )
     assert.equal(rebound.status, 403)
+  })
+})
+
+describe('limits', () => {
+  const put = async (url: string, body: string, headers: Readonly<Record<string, string>> = TRUSTED) => {
+    const response = await request(`${url}/limits`, { method: 'PUT', headers, body })
+    return { status: response.statusCode, document: await response.body.json() }
+  }
+
+  test('are shown as they are, and a change is passed on in bytes a second', async (t) => {
+    const changes: unknown[] = []
+    const limits = () => ({ upload: { total: changes.length > 0 ? '50MiB/s' : 'unlimited' } })
+    const { url } = await adminWith(testScope(t), { limits, changeLimits: (change) => void changes.push(change) })
+    const before = await request(`${url}/limits`)
+    assert.deepEqual(await before.body.json(), { upload: { total: 'unlimited' } })
+    const changed = await put(url, '{"upload":{"total":"50MiB/s"},"origin":{"background":"unlimited"}}')
+    assert.deepEqual(changed, { status: 200, document: { upload: { total: '50MiB/s' } } })
+    assert.deepEqual(changes, [
+      { upload: { total: 50 * 1024 * 1024 }, origin: { background: Number.POSITIVE_INFINITY } },
+    ])
+  })
+
+  test('are refused as a whole when one is wrong, and to whoever may not ask for a pull either', async (t) => {
+    const changeLimits = () => assert.fail('nothing may be changed')
+    const { url } = await adminWith(testScope(t), { changeLimits })
+    assert.deepEqual(await put(url, '{"upload":{"total":"1MiB/s","lazy":"fast"}}'), {
+      status: 400,
+      document: {
+        code: 'LIMITS_INVALID',
+        message: 'upload.lazy: expected a rate such as 50MiB/s, 800mbit (at least 64KiB/s) or unlimited, got "fast"',
+      },
+    })
+    for (const body of ['', 'total', '{}', '[]', '{"upload":5}']) assert.equal((await put(url, body)).status, 400, body)
+    assert.equal((await put(url, '{"upload":{"total":"1MiB/s"}}', {})).status, 403)
+    assert.equal((await put(url, '{"upload":{"total":"1MiB/s"}}', { ...TRUSTED, host: 'evil.example' })).status, 403)
+    assert.equal((await put(url, ' '.repeat(5000))).status, 413)
   })
 })

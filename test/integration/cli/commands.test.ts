@@ -32,7 +32,17 @@ describe('the shoal command', () => {
   it('explains itself', async () => {
     const { code, out } = await shoal(['--help'])
     assert.equal(code, 0)
-    for (const word of ['agent', 'tracker', 'keygen', 'containerd', 'status', 'pull', 'config', 'First steps']) {
+    for (const word of [
+      'agent',
+      'tracker',
+      'keygen',
+      'containerd',
+      'status',
+      'pull',
+      'limits',
+      'config',
+      'First steps',
+    ]) {
       assert.ok(out.includes(word), word)
     }
   })

@@ -1,5 +1,10 @@
 import { systemClock } from '../../../src/core/index.ts'
-import { OriginClient, type OriginClientInit, type RegistrySettings } from '../../../src/origin/index.ts'
+import {
+  OriginClient,
+  type OriginClientComponents,
+  type OriginClientInit,
+  type RegistrySettings,
+} from '../../../src/origin/index.ts'
 import { Metrics, silentLogger } from '../../../src/telemetry/index.ts'
 import type { FaultRegistry } from '../../support/fault-registry.ts'
 
@@ -18,12 +23,13 @@ export function clientOf(
   registry: FaultRegistry,
   settings: RegistrySettings = {},
   init: Partial<OriginClientInit> = {},
+  components: Partial<OriginClientComponents> = {},
 ): ClientUnderTest {
   const metrics = new Metrics()
   const registries = new Map([[registry.host, { plainHttp: true, ...settings }]])
   const client = new OriginClient(
     { registries, timeouts: TIMEOUTS, retries: RETRIES, userAgent: 'shoal/test', ...init },
-    { logger: silentLogger(), metrics, clock: systemClock },
+    { logger: silentLogger(), metrics, clock: systemClock, ...components },
   )
   return { client, metrics, [Symbol.asyncDispose]: async () => await client.close() }
 }

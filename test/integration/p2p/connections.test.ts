@@ -71,6 +71,17 @@ describe('peers of one cluster', () => {
     const addresses = b.addresses().map((address) => address.replace('/ip4/127.0.0.1/', '/dns4/localhost/'))
     await a.connect({ id: b.peerId, addresses })
     assert.ok(a.isConnected(b.peerId))
+    assert.equal((await a.hostsOf(b.peerId))[0], 'localhost')
+  })
+
+  it('know at which hosts they reach each other, whoever dialled', async (test) => {
+    const swarm = await startP2pSwarm(2)
+    testScope(test).use(swarm)
+    const [hub, other] = swarm.nodes as [P2pNode, P2pNode]
+    assert.deepEqual(await other.hostsOf(hub.peerId), ['127.0.0.1'])
+    await eventually(async () => (await hub.hostsOf(other.peerId)).join() === '127.0.0.1')
+    const stranger = '12D3KooWDJpLYEHxPwSFbUMqandnsFobrwPnPAZMqi2a7VwJPsvH'
+    assert.deepEqual(await hub.hostsOf(stranger), [])
   })
 })
 
