@@ -9,6 +9,7 @@ import { spec } from 'node:test/reporters'
 import { fileURLToPath } from 'node:url'
 import { installPackages, isDebian } from './support/debian-packages.ts'
 import { containerObstacle, isRoot, missingPackages } from './support/requirements.ts'
+import { missingStargzPackages, stargzDaemon, stargzObstacle } from './support/stargz-daemon.ts'
 import { SuiteTimes } from './support/suite-times.ts'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
@@ -40,9 +41,18 @@ async function testFiles(suite: string, words: readonly string[]): Promise<reado
     .toSorted()
 }
 
-/** Installs what the tests with real programs need; says so, since it may take a minute. */
-async function prepareContainers(): Promise<void> {
-  const missing = missingPackages()
+/** Installs what the tests with real programs need; says so, since it may take a minute, or some with a Go compiler. */
+async function prepareContainers(withStargz: boolean): Promise<void> {
+  await installMissing([...missingPackages(), ...(withStargz ? missingStargzPackages() : [])])
+  if (!withStargz || stargzObstacle() !== undefined) return
+  try {
+    await stargzDaemon(() => console.log('building the stargz snapshotter, once on this machine'))
+  } catch (error) {
+    console.log(`could not build the stargz snapshotter: ${String(error)}`)
+  }
+}
+
+async function installMissing(missing: readonly string[]): Promise<void> {
   if (missing.length === 0 || !isRoot() || !isDebian()) return
   console.log(`installing Debian packages for the end-to-end tests: ${missing.join(' ')}`)
   const problem = await installPackages(missing)
@@ -79,10 +89,13 @@ async function runFiles(files: readonly string[]): Promise<boolean> {
 const words = process.argv.slice(2)
 const files = (await Promise.all(SUITES.map(async (suite) => await testFiles(suite, words)))).flat()
 const drivesContainers = files.some((file) => file.startsWith('test/e2e/'))
-if (drivesContainers) await prepareContainers()
+const drivesStargz = files.some((file) => file.includes('stargz'))
+if (drivesContainers) await prepareContainers(drivesStargz)
 const isFine = files.length > 0 && (await runFiles(files))
 const obstacle = drivesContainers ? containerObstacle() : undefined
 if (obstacle !== undefined)
   console.log(`\nSKIPPED: every test with real containerd, docker-registry and skopeo (${obstacle})`)
+const stargz = drivesStargz ? stargzObstacle() : undefined
+if (stargz !== undefined) console.log(`\nSKIPPED: every test with the stargz snapshotter (${stargz})`)
 if (files.length === 0) console.log(`no test file has all of these words in its path: ${words.join(' ')}`)
 process.exitCode = isFine ? 0 : 1

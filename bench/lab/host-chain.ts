@@ -26,6 +26,9 @@ export interface Answer {
 
 type RequestHeaders = Readonly<Record<string, string>>
 
+/** Who the mirror is to think asks: what it does for a client depends on what that client does when it fails. */
+const USER_AGENT = 'containerd/v2.1.0'
+
 /** Refusals kept of one pull; more of them say nothing new. */
 const MAX_REFUSALS = 20
 
@@ -64,7 +67,8 @@ export class HostChain {
     const url = new URL(`/v2/${repository}/${path}`, host.url)
     if (host.namespace !== undefined) url.searchParams.set('ns', host.namespace)
     const isPlain = url.protocol === 'http:'
-    const options = { method, headers, signal, ...(isPlain ? { agent } : {}) }
+    const sentHeaders = { 'user-agent': USER_AGENT, ...headers }
+    const options = { method, headers: sentHeaders, signal, ...(isPlain ? { agent } : {}) }
     const sent = isPlain ? httpRequest(url, options) : httpsRequest(url, options)
     sent.end()
     const [response] = (await once(sent, 'response')) as [IncomingMessage]

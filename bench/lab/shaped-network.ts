@@ -19,8 +19,11 @@ export interface ShapedNetworkInit {
 /** A token bucket holds what passes in one timer tick of a kernel at 250 Hz. */
 const TICKS_PER_SECOND = 250
 
-/** A smaller bucket would not let a few full Ethernet frames through in one go. */
-const MIN_BUCKET_BYTES = 16_000
+/**
+ * Two of the largest segments that a host hands down. A smaller bucket has the kernel cut each into Ethernet frames, and
+ * carrying these for all hosts at once takes more of this machine's processors than Shoal does. 10 ms at 100 Mbit/s.
+ */
+const MIN_BUCKET_BYTES = 128 * 1024
 
 /** Longest that a packet waits in a link's queue before the next is dropped: what a good switch port has. */
 const QUEUE = '50ms'

@@ -1,11 +1,20 @@
-import type { AbortOptions, Digest, PeerRef } from '../core/index.ts'
+import type { AbortOptions, Digest, PeerRef, Random } from '../core/index.ts'
 import type { Discovery } from '../discovery/index.ts'
 import type { ContentRouter } from '../scheduler/index.ts'
 
+/**
+ * How long the DHT may wait, give or take a half, for what a tracker knows already: a provide is some thirty messages and
+ * up to half a second of the cluster's CPU, which a wave of pulls needs for itself.
+ */
+const PROVIDE_DELAY_MS = 30_000
+
 export interface MembershipComponents {
+  readonly random: Random
   readonly discovery: Discovery
   /** Tells connected trackers; those that connect later ask for everything held. */
   readonly announce: (digests: readonly Digest[]) => void
+  /** Whether a tracker hears what is announced. */
+  readonly hasTracker: () => boolean
   readonly withdraw: (digests: readonly Digest[]) => void
   /** Peers that asked us for some of `digest`. */
   readonly askers: (digest: Digest) => readonly PeerRef[]
@@ -28,7 +37,8 @@ export class Membership implements ContentRouter {
   provide(digest: Digest): void {
     if (this.#said.has(digest)) return
     this.#said.add(digest)
-    this.#components.discovery.provide(digest)
+    const { discovery, hasTracker, random } = this.#components
+    discovery.provide(digest, hasTracker() ? PROVIDE_DELAY_MS * (0.5 + random()) : 0)
     this.#components.announce([digest])
   }
 

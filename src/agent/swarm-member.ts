@@ -154,6 +154,8 @@ function makeBrain(config: Config, doors: Doors, components: ProcessComponents, 
     discovery,
     announce: (digests) => exchange.announce(digests),
     withdraw: (digests) => exchange.withdraw(digests),
+    hasTracker: () => exchange.links().some(({ role }) => role === 'tracker'),
+    random,
     askers: (digest) => directory.introduce(digest, node.peerId, MAX_ASKERS),
   })
   doors.removals.listen((digest) => membership.withdraw(digest))

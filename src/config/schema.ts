@@ -175,7 +175,7 @@ export const settingsSchema = section({
   exchange: section({
     uploadSlots: setting(leaf.count(1, 1000), 'number', 4, {
       description: 'Most chunks sent to peers at once.',
-      trackerDefault: 32,
+      trackerDefault: 8,
     }),
     listen: setting(leaf.listenAddressOrOff(), 'address | off', '0.0.0.0:5002', {
       description:

@@ -84,9 +84,9 @@ export class Discovery {
     await Promise.all([...links, ...parts, this.#forgetting])
   }
 
-  /** Says that this agent has some of `digest`; returns at once, the work is done later and repeated. */
-  provide(digest: Digest): void {
-    this.#provides.add(digest)
+  /** Says that this agent has some of `digest`; returns at once, the work is done after `delayMs` and repeated. */
+  provide(digest: Digest, delayMs = 0): void {
+    this.#provides.add(digest, delayMs)
   }
 
   /** Says it no longer; peers told earlier may ask for up to an hour. */

@@ -33,7 +33,9 @@ export interface ProvideQueueComponents {
 
 interface Entry {
   readonly backoff: Backoff
-  /** Set while an attempt that told nobody waits for its next turn. */
+  /** Nobody was tried yet. */
+  isFirst: boolean
+  /** Set while an attempt waits for its turn: the first one that was put off, or another after one that told nobody. */
   retry: { readonly timer: Timer; readonly atMs: number } | undefined
 }
 
@@ -53,15 +55,18 @@ export class ProvideQueue {
     this.#components = components
   }
 
-  /** Provides `digest` until it is removed. Does nothing when it is already. */
-  add(digest: Digest): void {
+  /** Provides `digest` until it is removed, for the first time after `delayMs`. Does nothing when it is already. */
+  add(digest: Digest, delayMs = 0): void {
     if (this.#entries.has(digest) || this.#stopping.signal.aborted) return
     if (this.#entries.size >= MAX_DIGESTS) this.#forgetOldest()
-    this.#entries.set(digest, {
+    const entry: Entry = {
       backoff: new Backoff(RETRY_BACKOFF, this.#components.random),
+      isFirst: true,
       retry: undefined,
-    })
-    this.#enqueue(digest)
+    }
+    this.#entries.set(digest, entry)
+    if (delayMs > 0) this.#retryIn(delayMs, digest, entry)
+    else this.#enqueue(digest)
   }
 
   /** Stops providing `digest`; what other peers were told expires by itself. */
@@ -77,7 +82,7 @@ export class ProvideQueue {
   onConnected(): void {
     const soonMs = this.#components.clock.now() + NEIGHBOUR_SETTLE_MS
     for (const [digest, entry] of this.#entries) {
-      if (entry.retry === undefined || entry.retry.atMs <= soonMs) continue
+      if (entry.isFirst || entry.retry === undefined || entry.retry.atMs <= soonMs) continue
       entry.backoff.reset()
       this.#retryIn(NEIGHBOUR_SETTLE_MS, digest, entry)
     }
@@ -109,6 +114,7 @@ export class ProvideQueue {
   async #attempt(digest: Digest, signal: AbortSignal): Promise<void> {
     const entry = this.#entries.get(digest)
     if (entry === undefined) return
+    entry.isFirst = false
     const toldCount = await this.#provide(digest, signal)
     if (this.#stopping.signal.aborted) return
     this.#components.metrics.provides.inc({ result: toldCount > 0 ? 'provided' : 'failed' })

@@ -123,9 +123,9 @@ export const DEFAULT_LIMITS: ExchangeLimits = {
   cancelTimeoutMs: 2_000,
   mapTimeoutMs: 5_000,
   // One lost SYN (resent after 1 s) is survived, and a reader does not take it for a stall of the peer.
-  tlsOpenTimeoutMs: 1_500,
+  tlsOpenTimeoutMs: 6_000,
   // Nobody at the other end waits longer than for `tlsOpenTimeoutMs`.
-  tlsHandshakeTimeoutMs: 3_000,
+  tlsHandshakeTimeoutMs: 8_000,
   // Each takes 1.2 ms of CPU; whoever finds no place uses a libp2p stream.
   maxTlsHandshakes: 256,
   // A few agents behind one address, with four lanes each.

@@ -1,9 +1,12 @@
+import type { Clock } from '../core/index.ts'
 import { MediaType } from '../oci/index.ts'
 import type { Lease } from '../util/index.ts'
 import type { AbortMemory } from './abort-memory.ts'
 import type { AcceptedBlobs } from './accepted-blobs.ts'
 import { type BodyPlan, planBody } from './body-plan.ts'
+import { dependsOnUs, isLazyProbe } from './client-class.ts'
 import type { MirrorRequest } from './mirror-request.ts'
+import { PatientHandle } from './patient-handle.ts'
 import type { AccessGate, BlobHandle, BlobSource, DigestHistory } from './ports.ts'
 import type { Reply, StreamedBody } from './reply.ts'
 import { errorReply } from './responses.ts'
@@ -16,6 +19,7 @@ export interface BlobHandlerComponents {
   readonly history: DigestHistory
   readonly aborts: AbortMemory
   readonly accepted: AcceptedBlobs
+  readonly clock: Clock
 }
 
 type BlobRoute = Extract<Route, { kind: 'blob' }>
@@ -38,7 +42,11 @@ export class BlobHandler {
     const denied = await this.#deny(request, route, wasAccepted)
     if (denied !== undefined) return denied
     const handle = await this.#open(request, route)
-    if (handle !== undefined) return await this.#serve(request, route, handle)
+    if (handle !== undefined) {
+      // A probe that fails at once leaves the client the choice of the registry, which is what probes are for.
+      const isBound = dependsOnUs(request.client) && (wasAccepted || !isLazyProbe(request.range))
+      return await this.#serve(request, route, isBound ? new PatientHandle(handle, this.#components) : handle)
+    }
     // Having said yes once, "try again" is the only answer that does not become an I/O error in a running container.
     return wasAccepted ? unavailableReply(request, 'blob', true) : unknownReply(request.method, 'blob')
   }

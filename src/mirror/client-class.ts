@@ -26,6 +26,11 @@ export function classifyClient({ userAgent = '', usesPeerToPeerPath, range }: Cl
   return isBounded || /^(?:Go-http-client|stargz|nydus|overlaybd)/i.test(userAgent) ? 'lazy' : 'other'
 }
 
+/** Whether a request that we fail is lost to the client, as opposed to made again at the registry. */
+export function dependsOnUs(kind: ClientKind): boolean {
+  return kind === 'lazy' || kind === 'soci' || kind === 'podman'
+}
+
 function asksBoundedRange(range: RangeRequest): boolean {
   if (range.outcome !== 'ranges') return false
   return range.ranges.length > 1 || range.ranges.some((one) => one.kind === 'suffix' || one.last !== undefined)

@@ -15,7 +15,7 @@ export interface MirrorServerInit extends AnswererInit {
   /** Connections on one listener, beyond which new ones are closed at once. */
   readonly maxConnections?: number | undefined
   readonly body?: Partial<BodyWriterInit> | undefined
-  /** How long answers under way may go on after `stop`. */
+  /** How long the answers under way at `stop` may go on. */
   readonly drainMs?: number | undefined
 }
 
@@ -37,6 +37,8 @@ const SOURCE_STALL_MS = 30_000
 const CLIENT_STALL_MS = 300_000
 /** Fits into the 30 s Kubernetes gives a pod. */
 const DRAIN_MS = 20_000
+/** For what came in last: the range of a lazy reader takes milliseconds, and nobody can connect any more. */
+const LAST_ANSWERS_MS = 500
 /** Between our FIN and the client's. */
 const LINGER_MS = 2_000
 
@@ -82,11 +84,16 @@ export class MirrorServer {
     })
   }
 
-  /** Takes no new connections, lets answers under way finish for `drainMs`, then ends what is left with a FIN. */
+  /**
+   * Lets answers under way finish for `drainMs` and goes on answering meanwhile: a lazily mounted layer bears an agent that is
+   * gone for some two seconds, not one that refuses connections because somebody else's pull takes its time. Then takes no
+   * new connections, and ends what is left with a FIN.
+   */
   async stop(): Promise<void> {
     this.#isDraining = true
-    const closed = this.#servers.map((server) => new Promise<void>((resolve) => void server.close(() => resolve())))
     await this.#settled(this.#init.drainMs ?? DRAIN_MS)
+    const closed = this.#servers.map((server) => new Promise<void>((resolve) => void server.close(() => resolve())))
+    await this.#settled(LAST_ANSWERS_MS)
     const cutOff = [...this.#finishedByExchange.keys()]
     for (const exchange of cutOff) exchange.stop()
     // The FIN has to reach the client before the connections are closed for good.

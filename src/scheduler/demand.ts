@@ -132,7 +132,9 @@ export function bandwidthAmong(
   let best: BandwidthClass | undefined
   for (const demand of demands) {
     const isWanted =
-      chunk === 'any' ? demand.kind !== 'range' && demand.kind !== 'ahead' : demand.urgencyOf(chunk, layout, nowMs, settings) !== undefined
+      chunk === 'any'
+        ? demand.kind !== 'range' && demand.kind !== 'ahead'
+        : demand.urgencyOf(chunk, layout, nowMs, settings) !== undefined
     if (!isWanted) continue
     if (demand.bandwidth === 'lazy') return 'lazy'
     if (best !== 'pull') best = demand.bandwidth

@@ -168,7 +168,7 @@ export class Download {
 
   /** Readers and completions under way. */
   get demandCount(): number {
-    return this.#demands.size
+    return this.#demands.values().reduce((count, { kind }) => (kind === 'ahead' ? count : count + 1), 0)
   }
 
   /** Bytes held, near enough for a progress bar. */

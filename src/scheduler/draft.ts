@@ -117,8 +117,10 @@ export class Draft {
   #placeOrphan(chunk: number, urgency: Urgency): void {
     const { duty, mayReadOrigin, nowMs, settings } = this.#view
     if (duty !== undefined) {
+      // What will only probably be read leaves a lane to those who wait.
+      const lanes = settings.depthPerPeer - (urgency === 'range' ? 0 : 1)
       if (!isByNumber(urgency)) this.#anyNeeded++
-      else if (duty.restUntilMs <= nowMs && this.#hasRoom(duty, settings.depthPerPeer)) this.#ask(duty, chunk)
+      else if (duty.restUntilMs <= nowMs && this.#hasRoom(duty, lanes)) this.#ask(duty, chunk)
       return
     }
     // Whoever has duty for it fetches it for itself, and will say so.

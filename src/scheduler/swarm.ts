@@ -22,6 +22,9 @@ const FOLLOW_BACK_FACTOR = 2
 /** Longest that peers who were asked whether they want the blob too are waited for: a loaded machine answers by then. */
 const ANSWER_PATIENCE_MS = 1_000
 
+/** A tracker that is up has answered by then, also in a wave; a DHT walk would take as long. */
+const WALK_AFTER_MS = 500
+
 export interface SwarmComponents {
   readonly network: PeerNetwork
   readonly router: ContentRouter
@@ -73,6 +76,7 @@ export class Swarm {
   #hasAsked = false
   #isStarted = false
   #isWalking = false
+  #isWalkDue = false
   /** Nobody was named yet who could have or want the blob. */
   #isAlone = true
 
@@ -99,7 +103,7 @@ export class Swarm {
     this.#askedMs = this.#components.clock.now()
     this.#trackers.seek()
     this.#askNeighboursAlone()
-    this.walk()
+    this.#walkUnlessTold()
   }
 
   async close(): Promise<void> {
@@ -174,7 +178,7 @@ export class Swarm {
 
   /** Peers may still turn up: a walk, a connection or the search for a tracker is under way. */
   get isSearching(): boolean {
-    return this.#isWalking || this.#connecting.size > 0
+    return this.#isWalking || this.#isWalkDue || this.#connecting.size > 0
   }
 
   /** Someone said that `peer` has some of the blob. */
@@ -205,6 +209,17 @@ export class Swarm {
     this.#refused.add(peer.id)
     peer.following.close()
     return true
+  }
+
+  /** A tracker names peers in one round trip; a walk costs the cluster tens of messages, so it is for when none has answered. */
+  #walkUnlessTold(): void {
+    if (this.#trackerIds.size === 0) return this.walk()
+    this.#isWalkDue = true
+    this.#tasks.after(this.#components.clock, WALK_AFTER_MS, () => {
+      this.#isWalkDue = false
+      if (this.#trackers.current?.hasReported !== true) this.walk()
+      else this.#listener.changed()
+    })
   }
 
   /** Asks the router once more, unless a walk is under way. */

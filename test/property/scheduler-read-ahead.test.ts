@@ -13,7 +13,13 @@ const FAR = MIB
 
 test('never more is wanted ahead than was read, nor than the limit for each reader', () => {
   const step = fc.record({ start: fc.nat(8 * MIB), length: fc.integer({ min: 1, max: 3 * MIB }) })
-  const reads = fc.array(fc.oneof(step, step.map(({ length }) => ({ start: undefined, length }))), { maxLength: 60 })
+  const reads = fc.array(
+    fc.oneof(
+      step,
+      step.map(({ length }) => ({ start: undefined, length })),
+    ),
+    { maxLength: 60 },
+  )
   fc.assert(
     fc.property(reads, (some) => {
       const lab = readAheadLab(SIZE)

@@ -5,7 +5,7 @@ import { CountingProxy } from './counting-proxy.ts'
 import { DockerRegistry } from './docker-registry.ts'
 import { type BuiltImage, buildImage, type ImageSize } from './images.ts'
 import { type RunResult, runOk } from './processes.ts'
-import { SHOAL, type ShoalProcess } from './shoal-process.ts'
+import { SHOAL, type Settings, type ShoalProcess } from './shoal-process.ts'
 import { Swarm } from './swarm.ts'
 import { TokenServer } from './token-server.ts'
 
@@ -19,11 +19,14 @@ const CONFIGURE_TIMEOUT_MS = 20_000
 const WATCH_INTERVAL_MS = 10
 
 export interface ContainerLabInit {
-  readonly image: ImageSize
+  /** Which image its origin has. */
+  readonly image: ImageSize | BuiltImage
   readonly agents: number
   readonly trackers: number
   /** Makes the repository private: only these users may pull, and agents must see proof. */
   readonly users?: Readonly<Record<string, string>>
+  /** Laid over the settings of every process. */
+  readonly settings?: Settings
 }
 
 /** A node of the cluster: a containerd whose pulls go through an agent. */
@@ -49,14 +52,15 @@ export class ContainerLab implements AsyncDisposable {
   static async start(init: ContainerLabInit): Promise<ContainerLab> {
     await using owned = new AsyncDisposableStack()
     const { users, agents, trackers } = init
-    const image = await buildImage(init.image)
+    const image = typeof init.image === 'string' ? await buildImage(init.image) : init.image
     const registry = owned.use(await DockerRegistry.start())
     await registry.push(image, REPOSITORY, TAG)
     const guard = users === undefined ? undefined : owned.use(await TokenServer.start({ users })).guard
     const origin = owned.use(
       await CountingProxy.start({ target: registry.host, ...(guard === undefined ? {} : { guard }) }),
     )
-    const swarm = owned.use(await Swarm.start({ agents, trackers, origins: [origin.host], access: 'verify' }))
+    const more = init.settings === undefined ? {} : { settings: init.settings }
+    const swarm = owned.use(await Swarm.start({ agents, trackers, origins: [origin.host], access: 'verify', ...more }))
     return new ContainerLab(image, origin, swarm, owned.move())
   }
 

@@ -24,6 +24,11 @@ export interface PullOptions {
   readonly timeoutMs?: number
 }
 
+export interface ContainerdInit {
+  /** Sockets of snapshotters that are programs of their own, by the name that containerd is to know them by. */
+  readonly proxySnapshotters?: Readonly<Record<string, string>>
+}
+
 /** A private containerd with its own root, state and socket, driven with `ctr`. Needs root. */
 export class Containerd implements AsyncDisposable {
   /** A folder of its own for hosts.toml files, empty at first. */
@@ -41,11 +46,11 @@ export class Containerd implements AsyncDisposable {
     this.hostsFolder = join(folder, 'certs.d')
   }
 
-  static async start(): Promise<Containerd> {
+  static async start({ proxySnapshotters = {} }: ContainerdInit = {}): Promise<Containerd> {
     await using owned = new AsyncDisposableStack()
     const folder = owned.use(await tempFolder('containerd')).path
     const configFile = join(folder, 'config.toml')
-    await writeFile(configFile, stringify(daemonConfig(folder)))
+    await writeFile(configFile, stringify(daemonConfig(folder, proxySnapshotters)))
     const child = owned.use(
       await Child.start({ name: 'containerd', command: 'containerd', args: ['--config', configFile] }),
     )
@@ -60,6 +65,16 @@ export class Containerd implements AsyncDisposable {
       throw error
     }
     return containerd
+  }
+
+  /** Begin of a command line of containerd's client for what has no method here. */
+  get ctr(): readonly [command: string, ...args: string[]] {
+    return ['ctr', '--address', this.#socket]
+  }
+
+  /** The same for stargz's client, which can do all that containerd's can. */
+  get ctrRemote(): readonly [command: string, ...args: string[]] {
+    return ['ctr-remote', '--address', this.#socket]
   }
 
   /** Pulls and unpacks; the result says whether it worked. */
@@ -122,7 +137,8 @@ function pullFlags({ hostsFolder, user }: PullOptions): string[] {
 }
 
 /** No CRI, which wants CNI and cgroup controllers that a test machine need not have. */
-function daemonConfig(folder: string): Record<string, unknown> {
+function daemonConfig(folder: string, snapshotters: Readonly<Record<string, string>>): Record<string, unknown> {
+  const plugins = Object.entries(snapshotters).map(([name, address]) => [name, { type: 'snapshot', address }])
   return {
     version: 2,
     root: join(folder, 'root'),
@@ -140,5 +156,6 @@ function daemonConfig(folder: string): Record<string, unknown> {
     grpc: { address: join(folder, 'c.sock') },
     ttrpc: { address: join(folder, 'c.sock.ttrpc') },
     debug: { address: join(folder, 'debug.sock'), level: 'info' },
+    proxy_plugins: Object.fromEntries(plugins),
   }
 }

@@ -53,9 +53,13 @@ export class ShoalProcess implements AsyncDisposable {
   readonly mirrorUrl: string
   readonly adminUrl: string
   readonly child: Child
+  readonly #init: ShoalInit
+  readonly #started: StartedLine
 
-  private constructor(name: string, child: Child, started: StartedLine) {
-    this.name = name
+  private constructor(init: ShoalInit, child: Child, started: StartedLine) {
+    this.#init = init
+    this.#started = started
+    this.name = init.name
     this.child = child
     this.peerId = started.peerId
     this.addresses = started.p2p.map((address) => withPeerId(address, started.peerId))
@@ -72,11 +76,23 @@ export class ShoalProcess implements AsyncDisposable {
     const child = await Child.start({ name: init.name, command, args })
     try {
       const line = await child.waitForLine(STARTED, { timeoutMs: START_TIMEOUT_MS })
-      return new ShoalProcess(init.name, child, JSON.parse(line) as StartedLine)
+      return new ShoalProcess(init, child, JSON.parse(line) as StartedLine)
     } catch (error) {
       await child.stop()
       throw error
     }
+  }
+
+  /** Starts it once more after its end, with the data and at the addresses that it had. The caller disposes of it. */
+  async startAgain(): Promise<ShoalProcess> {
+    const { settings } = this.#init
+    const { mirror, admin, p2p } = this.#started
+    const addresses = {
+      ...(mirror === undefined ? {} : { mirror: { ...(settings.mirror as Settings), listen: mirror } }),
+      admin: { ...(settings.admin as Settings), listen: admin },
+      p2p: { ...(settings.p2p as Settings), listen: p2p.map((address) => address.replace(/\/p2p\/.*/, '')) },
+    }
+    return await ShoalProcess.start({ ...this.#init, settings: { ...settings, ...addresses } })
   }
 
   /** The status document of the admin server. */

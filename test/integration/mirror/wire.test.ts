@@ -53,17 +53,16 @@ describe('a body whose sources fail', () => {
     assert.equal(mirror.blobs.openHandles, 0)
   })
 
-  test('is tried again for a client that has nowhere else to go', async (t) => {
+  test('goes on in the same answer for a client that has nowhere else to go', async (t) => {
     const mirror = testScope(t).use(await startTestMirror())
     const digest = mirror.blobs.add(patternBytes(0, 2 * MIB), { failAfterBytes: MIB })
     const line = `GET /v2/lib/app/blobs/${digest}`
     const lazy = { 'User-Agent': 'Go-http-client/1.1', Range: `bytes=0-${2 * MIB - 1}` }
-    const broken = await rawExchange(mirror.port, requestText(line, lazy))
-    assert.equal(broken.status, 206)
-    assert.equal(broken.ending, 'FIN')
-    const rest = await rawExchange(mirror.port, requestText(line, { ...lazy, Range: `bytes=${MIB}-${2 * MIB - 1}` }))
-    assert.equal(rest.status, 206)
-    assert.ok(rest.body.equals(patternBytes(MIB, 2 * MIB)))
+    const answer = await rawExchange(mirror.port, requestText(line, lazy))
+    assert.equal(answer.status, 206)
+    assert.ok(answer.body.equals(patternBytes(0, 2 * MIB)))
+    assert.equal(mirror.blobs.reads.length, 2)
+    assert.equal(mirror.blobs.openHandles, 0)
   })
 
   test('never begins when the first byte does not come: no headers are sent that would be followed by nothing', async (t) => {
@@ -350,6 +349,25 @@ describe('stopping', () => {
     assert.equal(ending, 'FIN')
     const refused = await rawExchange(mirror.port, requestText('GET /v2/'))
     assert.equal(refused.ending, 'ECONNREFUSED')
+  })
+
+  test('goes on answering lazy readers, on new connections too, while an answer under way finishes', async (t) => {
+    const mirror = testScope(t).use(await startTestMirror({ drainMs: 5000 }))
+    const digest = digestOf(Buffer.from('24 MiB'))
+    mirror.blobs.blobs.set(digest, { sizeBytes: 24 * MIB, chunkBytes: 65_536 })
+    const layer = mirror.blobs.add(patternBytes(0, MIB))
+    const slow = connect(mirror.port, '127.0.0.1')
+    slow.write(requestText(`GET /v2/lib/app/blobs/${digest}`, CONTAINERD))
+    await until(() => mirror.blobs.producedBytes > 0)
+    const stopped = mirror.server.stop()
+    const range = { 'User-Agent': 'Go-http-client/1.1', Range: 'bytes=100-199', Connection: 'keep-alive' }
+    const answer = await rawExchange(mirror.port, requestText(`GET /v2/lib/app/blobs/${layer}`, range))
+    assert.equal(answer.status, 206)
+    assert.ok(answer.body.equals(patternBytes(100, 200)))
+    assert.match(answer.head, /^connection: close$/im)
+    assert.equal((await readToEnd(slow)).body.byteLength, 24 * MIB)
+    await stopped
+    assert.equal((await rawExchange(mirror.port, requestText('GET /v2/'))).ending, 'ECONNREFUSED')
   })
 
   test('ends with a FIN what does not finish in time', async (t) => {

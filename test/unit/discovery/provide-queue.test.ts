@@ -31,6 +31,16 @@ describe('provide queue', () => {
     assert.deepEqual(records.provided, [layer])
   })
 
+  it('begins later when it is told to, whoever connects meanwhile', async () => {
+    const { records, clock, queue } = setUp()
+    queue.add(layer, 10_000)
+    queue.onConnected()
+    await clock.advance(9_999)
+    assert.equal(records.provided.length, 0)
+    await clock.advance(1)
+    assert.equal(records.provided.length, 1)
+  })
+
   it('tries again with growing waits while nobody can be told', async () => {
     const { records, clock, queue } = setUp()
     records.reach = 0

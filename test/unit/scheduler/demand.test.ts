@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { GridLayout } from '../../../src/chunking/index.ts'
-import { Demand, type DemandKind, isMorePressing, urgencyAmong } from '../../../src/scheduler/demand.ts'
+import { Demand, type DemandKind, isMorePressing, urgencyAmong, windowsOf } from '../../../src/scheduler/demand.ts'
 import { defaultSettings } from '../../../src/scheduler/index.ts'
 
 const layout = new GridLayout(100, 10)
@@ -29,6 +29,14 @@ describe('demand', () => {
 
   it('of the background presses nobody', () => {
     assert.deepEqual(urgencies(new Demand('background', 0, 100)), Array(10).fill('background'))
+  })
+
+  it('of what comes next wants exactly that, after those who wait', () => {
+    const ahead = new Demand('ahead', 15, 31)
+    assert.deepEqual(urgencies(ahead).slice(0, 5), [undefined, 'ahead', 'ahead', 'ahead', undefined])
+    assert.ok(isMorePressing('window', 'ahead') && isMorePressing('ahead', 'bulk'))
+    assert.equal(ahead.bandwidth, 'lazy')
+    assert.deepEqual(windowsOf([ahead]), [], 'with no disk there is no place for it')
   })
 
   it('moves with its reader and ends when everything was read', () => {

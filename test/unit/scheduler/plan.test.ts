@@ -129,6 +129,28 @@ describe('a plan', () => {
     assert.deepEqual(named, ['3 of tracker'])
   })
 
+  it('asks a tracker by name for what comes next, but for one lane that is for those who wait', () => {
+    const duty = trackerState(8)
+    const ahead = new Demand('ahead', 10, 80)
+    assert.deepEqual(asked(plan(planView({ chunkCount: 8, demands: [ahead], duty }))), [
+      '1 of tracker',
+      '2 of tracker',
+      '3 of tracker',
+    ])
+    for (let i = 0; i < 3; i++) duty.begins(0)
+    const demands = [ahead, new Demand('range', 70, 80)]
+    assert.deepEqual(asked(plan(planView({ chunkCount: 8, demands, duty }))), ['7 of tracker'])
+  })
+
+  it('reads what comes next from the origin together with what is asked for, unless it is the duty of another', () => {
+    const demands = [new Demand('ahead', 10, 30), new Demand('range', 0, 10)]
+    const view = planView({ chunkCount: 8, demands, holdings: [[]] })
+    assert.deepEqual(asked(plan(view)), ['origin 0+3'])
+    const [other] = view.agents
+    assert.deepEqual(asked(plan({ ...view, dutyHolder: (chunk) => (chunk > 1 ? other : undefined) })), ['origin 0+2'])
+    assert.deepEqual(asked(plan({ ...view, dutyHolder: () => other })), ['origin 0+1'])
+  })
+
   it('leaves the tracker to others in a crowd, where one want of everybody keeps it busy', () => {
     const duty = trackerState(8)
     const demands = [new Demand('whole', 0, 80)]

@@ -60,6 +60,31 @@ describe('a scheduler', () => {
     await scheduler.stop()
   })
 
+  it('reads ahead of one who reads on, and not of one request for several ranges', async () => {
+    const ranges = [
+      { start: 0, end: 1_000 },
+      { start: 1_000, end: 1_500 },
+      { start: 1_500, end: 1_900 },
+    ]
+    for (const isOneRequest of [false, true]) {
+      const { clock, scheduler } = lab()
+      const read = async () => {
+        let handle = await scheduler.open(content.ref, { origins }, {})
+        for (const [index, range] of ranges.entries()) {
+          if (!isOneRequest && index > 0) handle = await scheduler.open(content.ref, { origins }, {})
+          for await (const _ of handle.read(range, 'range', {}));
+          if (!isOneRequest) handle.close()
+        }
+      }
+      await runUntil(clock, read(), 10_000)
+      await clock.advance(1_000)
+      const [download] = scheduler.downloads()
+      assert.equal(download?.heldBytes, isOneRequest ? 2_000 : 4_000)
+      assert.equal(download?.readers, 0)
+      await scheduler.stop()
+    }
+  })
+
   it('counts the chunk that an origin read is putting together against the memory of all downloads', async () => {
     const { clock, budget, scheduler, pull } = lab()
     const pulling = pull()
