@@ -53,4 +53,13 @@ async function status({ adminUrl }: { readonly adminUrl: string }): Promise<unkn
   return await answer.json()
 }
 
-serveCalls({ pull, status })
+/** The line of the metrics that says how many peers an agent is connected to. */
+const CONNECTED_PEERS = /^shoal_discovery_connected_peers (\d+)$/m
+
+async function connectedPeers({ adminUrl }: { readonly adminUrl: string }): Promise<number> {
+  const answer = await fetch(`${adminUrl}/metrics`, { signal: AbortSignal.timeout(STATUS_TIMEOUT_MS) })
+  if (!answer.ok) throw new Error(`${adminUrl} answers ${answer.status} when asked for its metrics`)
+  return Number(CONNECTED_PEERS.exec(await answer.text())?.[1] ?? 0)
+}
+
+serveCalls({ pull, status, connectedPeers })

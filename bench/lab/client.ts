@@ -28,6 +28,11 @@ export class Client implements AsyncDisposable {
     return statusViewSchema.parse(await this.#worker.call('status', { adminUrl }, options))
   }
 
+  /** How many peers the agent at that admin address is connected to. */
+  async connectedPeers(adminUrl: string, options: CallOptions): Promise<number> {
+    return await this.#worker.call<number>('connectedPeers', { adminUrl }, options)
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#worker[Symbol.asyncDispose]()
   }

@@ -15,6 +15,8 @@ export interface NodePlace {
 
 export interface FleetInit {
   readonly nodes: readonly NodePlace[]
+  /** Nodes that have an agent from the beginning, the first of them; all when left out. */
+  readonly agents?: number
   readonly trackers: readonly Place[]
   readonly originHost: string
   /** Agents get the zones z1 to zN in turn; none when left out. */
@@ -38,17 +40,21 @@ const SETTLE_POLL_MS = 200
 
 /** Trackers and agents of one cluster, real processes, each at its place. */
 export class Fleet implements AsyncDisposable {
-  readonly nodes: readonly FleetNode[]
   readonly trackers: readonly ShoalProcess[]
+  readonly #init: FleetInit
   readonly #swarm: Swarm
+  readonly #nodes: FleetNode[]
 
   private constructor(init: FleetInit, swarm: Swarm) {
+    this.#init = init
     this.#swarm = swarm
     this.trackers = swarm.trackers
-    this.nodes = swarm.agents.flatMap((agent) => {
-      const node = nodeOf(init, agent.name)
-      return node === undefined ? [] : [{ agent, client: node.client, zone: zoneOf(init, agent.name) }]
-    })
+    this.#nodes = swarm.agents.map((agent) => fleetNode(init, agent))
+  }
+
+  /** In the order in which their agents were started. */
+  get nodes(): readonly FleetNode[] {
+    return this.#nodes
   }
 
   /** Starts all processes, and gives them the time to find each other: a node in production is up before it pulls. */
@@ -56,7 +62,7 @@ export class Fleet implements AsyncDisposable {
     options.signal.throwIfAborted()
     const swarm = await Swarm.start({
       trackers: init.trackers.length,
-      agents: init.nodes.length,
+      agents: init.agents ?? init.nodes.length,
       origins: [init.originHost],
       folderName: RUN_FOLDER,
       settings: init.settings,
@@ -72,6 +78,13 @@ export class Fleet implements AsyncDisposable {
     }
   }
 
+  /** Starts an agent on the next node that has none; it serves once this resolves, and may know nobody yet. */
+  async join(): Promise<FleetNode> {
+    const node = fleetNode(this.#init, await this.#swarm.addAgent())
+    this.#nodes.push(node)
+    return node
+  }
+
   /** What each agent that still runs says of itself. */
   async statuses(options: CallOptions): Promise<ReadonlyMap<FleetNode, StatusView>> {
     const running = this.nodes.filter(({ agent }) => agent.child.isRunning)
@@ -83,17 +96,23 @@ export class Fleet implements AsyncDisposable {
     await this.#swarm[Symbol.asyncDispose]()
   }
 
-  /** Until every agent has a peer. One agent alone has none to wait for. */
+  /** Until every agent is connected to a peer. One agent alone has none to wait for. */
   async #settle(options: CallOptions): Promise<void> {
     if (this.nodes.length + this.trackers.length < 2) return
     const deadlineMs = performance.now() + SETTLE_TIMEOUT_MS
     for (;;) {
-      const statuses = [...(await this.statuses(options)).values()]
-      if (statuses.every(({ ready, peers }) => ready.ok && peers.length > 0)) return
+      const counts = this.nodes.map(async ({ agent, client }) => await client.connectedPeers(agent.adminUrl, options))
+      if ((await Promise.all(counts)).every((peers) => peers > 0)) return
       if (performance.now() > deadlineMs) throw new Error('the agents did not find each other')
       await sleep(SETTLE_POLL_MS, undefined, options)
     }
   }
+}
+
+function fleetNode(init: FleetInit, agent: ShoalProcess): FleetNode {
+  const node = nodeOf(init, agent.name)
+  if (node === undefined) throw new Error(`there is no node for ${agent.name}`)
+  return { agent, client: node.client, zone: zoneOf(init, agent.name) }
 }
 
 function placementOf(init: FleetInit, name: string) {

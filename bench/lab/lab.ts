@@ -24,6 +24,8 @@ export interface LabInit {
 
 export interface FleetSettings {
   readonly zones?: number
+  /** Nodes that have an agent from the beginning, the first of them; all when left out. */
+  readonly agents?: number
   readonly settings: Settings
 }
 
@@ -62,10 +64,10 @@ export class Lab implements AsyncDisposable {
     return new Lab(origin, nodes, trackerNames.map(placeOf), owned.move())
   }
 
-  /** Starts a cluster with an agent on each node and all trackers. */
-  async startFleet({ zones, settings }: FleetSettings, options: CallOptions): Promise<Fleet> {
-    const init = { nodes: this.nodes, trackers: this.#trackers, originHost: this.origin.host, settings }
-    return await Fleet.start(zones === undefined ? init : { ...init, zones }, options)
+  /** Starts a cluster with all trackers and an agent on each node, or on the first of them. */
+  async startFleet(settings: FleetSettings, options: CallOptions): Promise<Fleet> {
+    const init = { nodes: this.nodes, trackers: this.#trackers, originHost: this.origin.host }
+    return await Fleet.start({ ...init, ...settings }, options)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

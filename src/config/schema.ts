@@ -173,7 +173,7 @@ export const settingsSchema = section({
     }),
   }).prefault({}),
   exchange: section({
-    uploadSlots: setting(leaf.count(1, 1000), 'number', 4, {
+    uploadSlots: setting(leaf.count(1, 1000), 'number', 5, {
       description: 'Most chunks sent to peers at once.',
       trackerDefault: 8,
     }),

@@ -7,6 +7,7 @@ import { PeerClosedError, PeerProtocolError, PeerStalledError } from './errors.t
 import type { PeerLink } from './follow-events.ts'
 import { InboundPeers } from './inbound-peers.ts'
 import { Lane } from './lane.ts'
+import type { OpenedLane } from './lane-pool.ts'
 import { EXCHANGE_PROTOCOL, Libp2pCarrier, StreamChannel } from './libp2p-carrier.ts'
 import { DEFAULT_LIMITS, type ExchangeLimits, PROTOCOL_VERSION } from './limits.ts'
 import { Link } from './link.ts'
@@ -16,6 +17,7 @@ import { Offenders } from './offenders.ts'
 import type { PeerStreams } from './peer-streams.ts'
 import { PeerTraffic, type TrafficCount } from './peer-traffic.ts'
 import type { ChunkSupply } from './ports.ts'
+import type { AttemptOptions } from './tls-attempts.ts'
 import { type ExchangeTlsInit, TlsLanes } from './tls-lanes.ts'
 import { UploadSlots } from './upload-slots.ts'
 
@@ -189,10 +191,17 @@ export class Exchange {
       buffers: this.#components.buffers ?? freshBuffers,
       openControl: async (options: AbortOptions) =>
         new Lane(await this.#carrier.open(peerId, options), this.#traffic.of(peerId)),
-      openLane: async (bulkPort: number | undefined, options: AbortOptions) =>
-        new Lane(await this.#lanes.open(peerId, bulkPort, options), this.#traffic.of(peerId)),
+      openLane: async (bulkPort: number | undefined, options: AttemptOptions) =>
+        await this.#openLane(peerId, bulkPort, options),
       onClosed: (error: Error | undefined) => this.#onLinkClosed(peerId, error),
     }
+  }
+
+  async #openLane(peerId: string, bulkPort: number | undefined, options: AttemptOptions): Promise<OpenedLane> {
+    const laneOf = (opened: ByteChannel) => new Lane(opened, this.#traffic.of(peerId))
+    const { channel, isFast, faster } = await this.#lanes.open(peerId, bulkPort, options)
+    const later = faster?.then((late) => (late === undefined ? undefined : laneOf(late)))
+    return { lane: laneOf(channel), isFast, faster: later }
   }
 
   #adopt(link: Link): void {

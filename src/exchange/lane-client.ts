@@ -13,6 +13,8 @@ import type { ExchangeMetrics } from './metrics.ts'
 
 export interface LaneClientInit {
   readonly lane: Lane
+  /** Whether it is carried the fast way. */
+  readonly isFast: boolean
   readonly limits: ExchangeLimits
   readonly clock: Clock
   readonly metrics: ExchangeMetrics
@@ -46,6 +48,7 @@ export class LaneClient implements LaneSink {
   /** Filled by the lane until the frame or the lane ends, also when nobody waits for it any more: not given back before. */
   #payload: Lease | undefined
   #timer: Timer | undefined
+  #isRetiring = false
 
   constructor(init: LaneClientInit) {
     this.#init = init
@@ -55,7 +58,16 @@ export class LaneClient implements LaneSink {
 
   /** Whether a want can be sent now. */
   get isFree(): boolean {
-    return this.#outstanding === undefined && !this.#init.lane.isClosed
+    return this.#outstanding === undefined && !this.#isRetiring && !this.#init.lane.isClosed
+  }
+
+  get isFast(): boolean {
+    return this.#init.isFast
+  }
+
+  /** Whether the lane takes no more wants. */
+  get isRetiring(): boolean {
+    return this.#isRetiring
   }
 
   /** The want that holds the lane. */
@@ -85,6 +97,12 @@ export class LaneClient implements LaneSink {
 
   close(): void {
     this.#init.lane.close()
+  }
+
+  /** Takes no more wants, and closes once the one it is at is done. */
+  retire(): void {
+    this.#isRetiring = true
+    if (this.#outstanding === undefined) this.close()
   }
 
   abort(error: Error): void {
@@ -121,7 +139,8 @@ export class LaneClient implements LaneSink {
       this.#init.metrics.busy.inc({ direction: 'received' })
       outstanding.settle.reject(new PeerBusyError(message.waitMs, message.alternates))
     } else if (message.kind === 'lacks') outstanding.settle.reject(new PeerLacksChunkError())
-    this.#init.onFree(this)
+    if (this.#isRetiring) this.close()
+    else this.#init.onFree(this)
   }
 
   onClosed(error?: Error): void {

@@ -5,9 +5,19 @@ import { PeerBusyError, PeerClosedError, PeerProtocolError, PeerStalledError } f
 import type { ReceivedChunk } from './follow-events.ts'
 import type { Lane } from './lane.ts'
 import { LaneClient } from './lane-client.ts'
+import { LaneSet } from './lane-set.ts'
 import type { ExchangeLimits } from './limits.ts'
 import type { Urgency, WantMessage } from './messages.ts'
 import type { ExchangeMetrics } from './metrics.ts'
+import type { AttemptOptions } from './tls-attempts.ts'
+
+/** A lane that can be used now, and perhaps a faster one that takes its place when it comes. */
+export interface OpenedLane {
+  readonly lane: Lane
+  readonly isFast: boolean
+  /** Never rejects. */
+  readonly faster?: Promise<Lane | undefined> | undefined
+}
 
 export interface LanePoolInit {
   readonly maxLanes: number
@@ -16,8 +26,8 @@ export interface LanePoolInit {
   readonly metrics: ExchangeMetrics
   /** For the chunks that come. */
   readonly buffers: Buffers
-  /** Opens one more lane to the peer. */
-  readonly openLane: (options: AbortOptions) => Promise<Lane>
+  /** Opens one more lane to the peer within bounded time; the signal also ends what is still to come. */
+  readonly openLane: (options: AttemptOptions) => Promise<OpenedLane>
   /** A lane ended because of something the peer did wrong. */
   readonly onBreach: (error: PeerProtocolError) => void
 }
@@ -33,13 +43,17 @@ const QUEUE_FULL_WAIT_MS = 50
 
 const RANK: Record<Urgency, number> = { now: 0, soon: 1, later: 2, idle: 3 }
 
-/** The data lanes to one peer: opened when wants wait, closed when idle, each at one want at a time, the urgent first. */
+/**
+ * The data lanes to one peer: opened when wants wait, closed when idle, each at one want at a time, the urgent first. A slow
+ * lane serves until the fast one comes that was tried first.
+ */
 export class LanePool {
   readonly #init: LanePoolInit
-  readonly #lanes = new Set<LaneClient>()
+  readonly #lanes = new LaneSet()
   readonly #queue: Job[] = []
   readonly #closing = new AbortController()
   readonly #opening = new Set<Promise<void>>()
+  readonly #upgrading = new Set<Promise<void>>()
 
   constructor(init: LanePoolInit) {
     this.#init = init
@@ -72,6 +86,7 @@ export class LanePool {
 
   async finished(): Promise<void> {
     await Promise.all(this.#opening)
+    await Promise.all(this.#upgrading)
   }
 
   async #enqueue(want: WantMessage, signal: AbortSignal): Promise<ReceivedChunk> {
@@ -102,8 +117,7 @@ export class LanePool {
   }
 
   #dispatch(): void {
-    for (const lane of this.#lanes) {
-      if (!lane.isFree) continue
+    for (const lane of this.#lanes.free()) {
       const job = this.#nextJob()
       if (job === undefined) break
       lane.request(job.want, { signal: job.signal }).then(job.settle.resolve, job.settle.reject)
@@ -113,21 +127,20 @@ export class LanePool {
 
   /** Wants of any chunk may wait long at the peer, so they leave one lane to the others. */
   #nextJob(): Job | undefined {
-    const mayBeAny = this.#anyCount() < Math.max(1, this.#init.maxLanes - 1)
+    const mayBeAny = this.#lanes.anyCount < Math.max(1, this.#init.maxLanes - 1)
     const at = this.#queue.findIndex((job) => mayBeAny || job.want.chunk !== 'any')
     return at < 0 ? undefined : this.#queue.splice(at, 1)[0]
   }
 
-  #anyCount(): number {
-    let count = 0
-    for (const lane of this.#lanes) if (lane.want?.chunk === 'any') count += 1
-    return count
-  }
-
   #needsLane(): boolean {
     if (this.#closing.signal.aborted) return false
-    const lanes = this.#lanes.size + this.#opening.size
-    return this.#queue.length > this.#opening.size && lanes < this.#init.maxLanes
+    const lanes = this.#lanes.activeCount + this.#opening.size
+    return this.#queue.length > this.#opening.size && lanes < this.#init.maxLanes && this.#hasRoom
+  }
+
+  /** Those that give way count too: the peer takes twice as many lanes as we use at a time. */
+  get #hasRoom(): boolean {
+    return this.#lanes.size + this.#opening.size < 2 * this.#init.maxLanes
   }
 
   #openOne(): void {
@@ -141,13 +154,32 @@ export class LanePool {
   }
 
   async #open(): Promise<void> {
-    const { clock, limits, metrics, buffers, openLane } = this.#init
-    const makeError = () => new PeerStalledError('the peer takes no more streams')
-    const init = { clock, timeoutMs: limits.helloTimeoutMs, signal: this.#closing.signal, makeError }
-    const lane = await withDeadline(init, (signal) => openLane({ signal }))
-    if (this.#closing.signal.aborted) return lane.abort(this.#closing.signal.reason)
+    const { signal } = this.#closing
+    const { lane, isFast, faster } = await this.#init.openLane({ signal, isFastUp: () => this.#lanes.hasFast })
+    this.#adopt(lane, isFast)
+    if (faster === undefined) return
+    const task = faster.then((late) => this.#upgrade(late)).finally(() => this.#upgrading.delete(task))
+    this.#upgrading.add(task)
+  }
+
+  /** A slow lane gives way to one that came late; nobody needs the late one when all lanes are fast by then. */
+  #upgrade(lane: Lane | undefined): void {
+    if (lane === undefined) return
+    if (!this.#hasRoom) return lane.close()
+    const late = this.#adopt(lane, true)
+    if (!this.#lanes.retireSlow() && this.#lanes.activeCount > this.#init.maxLanes) late?.retire()
+    this.#dispatch()
+  }
+
+  #adopt(lane: Lane, isFast: boolean): LaneClient | undefined {
+    const { limits, clock, metrics, buffers } = this.#init
+    if (this.#closing.signal.aborted) {
+      lane.abort(this.#closing.signal.reason)
+      return undefined
+    }
     const client = new LaneClient({
       lane,
+      isFast,
       limits,
       clock,
       metrics,
@@ -156,6 +188,7 @@ export class LanePool {
       onClosed: (closed, error) => this.#onLaneClosed(closed, error),
     })
     this.#lanes.add(client)
+    return client
   }
 
   /** Wants are kept while other lanes can serve them. */

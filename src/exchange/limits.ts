@@ -64,8 +64,13 @@ export interface ExchangeLimits {
   readonly requestTimeoutMs: number
   /** From cancelling a want to the lane being free again. */
   readonly cancelTimeoutMs: number
-  /** From asking for a data lane to having it over TLS; the libp2p connection takes its place after that. */
+  /** From asking for a data lane to taking a libp2p stream for it, while TLS goes on. */
+  readonly tlsPatienceMs: number
+  /** From connecting to a bulk port to giving it up. */
   readonly tlsOpenTimeoutMs: number
+  /** Attempts at bulk ports under way, in all and at one peer's. */
+  readonly maxTlsAttempts: number
+  readonly maxTlsAttemptsPerPeer: number
   /** From accepting a TLS socket to the end of its handshake. */
   readonly tlsHandshakeTimeoutMs: number
   /** Handshakes under way with those who open lanes to us, in all and from one host. */
@@ -122,9 +127,15 @@ export const DEFAULT_LIMITS: ExchangeLimits = {
   // A cancelled want is answered within one round trip.
   cancelTimeoutMs: 2_000,
   mapTimeoutMs: 5_000,
-  // One lost SYN (resent after 1 s) is survived, and a reader does not take it for a stall of the peer.
+  // Two round trips and 1.2 ms of CPU at each end, with much room; with a stream after that a want waits for less than 0.5 s.
+  tlsPatienceMs: 300,
+  // Nobody waits for it: two lost SYNs (resent after 1 s and 3 s) and a pull that takes all CPU are survived.
   tlsOpenTimeoutMs: 6_000,
-  // Nobody at the other end waits longer than for `tlsOpenTimeoutMs`.
+  // One file descriptor each; as many as handshakes that we take from others.
+  maxTlsAttempts: 256,
+  // Twice the lanes of a link, since those of one that ends overlap with its successor's.
+  maxTlsAttemptsPerPeer: 8,
+  // Longer than `tlsOpenTimeoutMs` of the others, so that they say when it is over.
   tlsHandshakeTimeoutMs: 8_000,
   // Each takes 1.2 ms of CPU; whoever finds no place uses a libp2p stream.
   maxTlsHandshakes: 256,

@@ -6,10 +6,11 @@ import { ControlClient } from './control-client.ts'
 import { PeerClosedError, type PeerProtocolError } from './errors.ts'
 import type { Following, FollowEvents, PeerLink, ReceivedChunk, RequestOptions } from './follow-events.ts'
 import type { Lane } from './lane.ts'
-import { LanePool } from './lane-pool.ts'
+import { LanePool, type OpenedLane } from './lane-pool.ts'
 import type { ExchangeLimits } from './limits.ts'
 import type { HelloMessage } from './messages.ts'
 import type { ExchangeMetrics } from './metrics.ts'
+import type { AttemptOptions } from './tls-attempts.ts'
 
 export interface LinkInit {
   readonly hello: HelloMessage
@@ -22,7 +23,7 @@ export interface LinkInit {
   /** Opens the control stream. */
   readonly openControl: (options: AbortOptions) => Promise<Lane>
   /** Opens one more data lane; `bulkPort` is what the peer's hello said. */
-  readonly openLane: (bulkPort: number | undefined, options: AbortOptions) => Promise<Lane>
+  readonly openLane: (bulkPort: number | undefined, options: AttemptOptions) => Promise<OpenedLane>
   /** The link has ended; called once, with the reason unless the peer closed it in good order. */
   readonly onClosed: (error: Error | undefined) => void
 }
@@ -50,7 +51,7 @@ export class Link implements PeerLink {
     const { limits, clock, metrics, buffers } = init
     const lane = await init.openControl(options)
     let bulkPort: number | undefined
-    const openLane = async (lanes: AbortOptions) => await init.openLane(bulkPort, lanes)
+    const openLane = async (lanes: AttemptOptions) => await init.openLane(bulkPort, lanes)
     const onBreach = (error: PeerProtocolError) => lane.abort(error)
     const pool = new LanePool({ maxLanes: init.maxLanes, limits, clock, metrics, buffers, openLane, onBreach })
     const onClosed = (error: Error | undefined) => {

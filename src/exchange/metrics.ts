@@ -36,20 +36,7 @@ export function exchangeMetrics(metrics: Metrics) {
       help: 'Messages on control streams.',
       labels: ['direction'],
     }),
-    lanes: metrics.counter({
-      name: 'shoal_exchange_lanes_total',
-      help: 'Data lanes opened, by what carries them and by who opened them (sent: we did).',
-      labels: ['carrier', 'direction'],
-    }),
-    tlsFallbacks: metrics.counter({
-      name: 'shoal_exchange_tls_fallbacks_total',
-      help: 'Bulk ports that were tried and could not be used, so that a libp2p stream took the place.',
-    }),
-    tlsRefusals: metrics.counter({
-      name: 'shoal_exchange_tls_refusals_total',
-      help: 'Sockets at our bulk port that were not let in, by reason.',
-      labels: ['reason'],
-    }),
+    ...laneMetrics(metrics),
     /** Shows the number that `inUse` gives. */
     watchUploadSlots(inUse: () => number): void {
       const help = 'Chunks being sent to peers at this moment.'
@@ -64,5 +51,29 @@ export function exchangeMetrics(metrics: Metrics) {
       if (isAbort(error)) return
       errors.inc({ code: error instanceof ShoalError ? error.code : 'INTERNAL' })
     },
+  }
+}
+
+/** Of the data lanes and what carries them. */
+function laneMetrics(metrics: Metrics) {
+  return {
+    lanes: metrics.counter({
+      name: 'shoal_exchange_lanes_total',
+      help: 'Data lanes opened, by what carries them and by who opened them (sent: we did).',
+      labels: ['carrier', 'direction'],
+    }),
+    tlsFallbacks: metrics.counter({
+      name: 'shoal_exchange_tls_fallbacks_total',
+      help: 'Bulk ports that were tried and could not be used, so that a libp2p stream took the place.',
+    }),
+    tlsLate: metrics.counter({
+      name: 'shoal_exchange_tls_late_total',
+      help: 'Data lanes over TLS that came when a libp2p stream had taken their place, and replaced it.',
+    }),
+    tlsRefusals: metrics.counter({
+      name: 'shoal_exchange_tls_refusals_total',
+      help: 'Sockets at our bulk port that were not let in, by reason.',
+      labels: ['reason'],
+    }),
   }
 }

@@ -35,7 +35,10 @@ export class TlsCarrier {
     const onAbort = () => dial.fail(signal?.reason)
     signal?.addEventListener('abort', onAbort, { once: true })
     try {
-      return await dial.channel
+      const channel = await dial.channel
+      if (signal?.aborted === true) channel.abort(new PeerClosedError('nobody waits for the channel'))
+      signal?.throwIfAborted()
+      return channel
     } catch (error) {
       if (signal?.aborted === true || error instanceof PeerClosedError) throw error
       throw new PeerClosedError('the bulk port could not be used', error)

@@ -1,10 +1,12 @@
-import type { AbortOptions, Clock } from '../core/index.ts'
+import type { Clock } from '../core/index.ts'
 import type { TlsIdentity } from '../p2p/index.ts'
 import type { Logger } from '../telemetry/index.ts'
 import type { ByteChannel, Carrier } from './carrier.ts'
+import type { OpenedChannel } from './lane-race.ts'
 import type { ExchangeLimits } from './limits.ts'
 import type { ExchangeMetrics } from './metrics.ts'
 import type { PeerStreams } from './peer-streams.ts'
+import type { AttemptOptions } from './tls-attempts.ts'
 import { TlsCarrier } from './tls-carrier.ts'
 import { TlsFirst } from './tls-first.ts'
 import { TlsListener } from './tls-listener.ts'
@@ -67,8 +69,8 @@ export class TlsLanes {
     await this.#listener?.stop()
   }
 
-  /** Opens a data lane. Throws what the libp2p carrier throws, or the signal's reason. */
-  async open(peerId: string, bulkPort: number | undefined, options: AbortOptions): Promise<ByteChannel> {
+  /** Opens a data lane, as `TlsFirst.open` does. */
+  async open(peerId: string, bulkPort: number | undefined, options: AttemptOptions): Promise<OpenedChannel> {
     return await this.#first.open(peerId, bulkPort, options)
   }
 

@@ -9,6 +9,7 @@ import type { Gatekeeper } from './gatekeeper.ts'
 import type { Identity } from './identity.ts'
 import { clusterNoise } from './noise.ts'
 import { announceable } from './peer-address.ts'
+import { keepCopies } from './record-values.ts'
 
 const MINUTE_MS = 60_000
 
@@ -165,7 +166,7 @@ function connectionLimits(init: Libp2pOptionsInit): NonNullable<Libp2pOptions['c
  * empty on 10.x), and a node without peers gets no answer at once instead of none until its deadline.
  */
 function createDht(recordLife: RecordLife): ReturnType<typeof kadDHT> {
-  return kadDHT({
+  const makeDht = kadDHT({
     protocol: DHT_PROTOCOL,
     peerInfoMapper: passthroughMapper,
     clientMode: false,
@@ -180,4 +181,8 @@ function createDht(recordLife: RecordLife): ReturnType<typeof kadDHT> {
       interval: recordLife.intervalMs,
     },
   })
+  return (components) => {
+    keepCopies(components.datastore)
+    return makeDht(components)
+  }
 }

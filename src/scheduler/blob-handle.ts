@@ -80,15 +80,15 @@ export class BlobHandle {
     options: AbortOptions,
   ): Promise<Lease> {
     for (let attempt = 1; ; attempt++) {
-      const isHere = this.#download.blob.has(chunk)
-      if (!isHere) await this.#download.held(chunk, demand, options)
+      const isHere = this.#download.chunks.isReadable(chunk)
+      if (!isHere) await this.#download.readable(chunk, demand, options)
       try {
-        const piece = await this.#download.blob.lend(offset, length, options)
-        if (isHere && !this.#download.wasFetched(chunk)) this.#onStoreRead(length)
+        const piece = await this.#download.chunks.lend(offset, length, options)
+        if (isHere && !this.#download.chunks.wasFetched(chunk)) this.#onStoreRead(length)
         return piece
       } catch (error) {
         // Evicted from memory between its arrival and its turn, or dropped because the whole was wrong.
-        if (isAbort(error) || attempt >= MAX_READ_ATTEMPTS || this.#download.blob.has(chunk)) throw error
+        if (isAbort(error) || attempt >= MAX_READ_ATTEMPTS || this.#download.chunks.isReadable(chunk)) throw error
       }
     }
   }

@@ -54,7 +54,7 @@ export class ChunkBoard {
   }
 
   /** Attempts on all chunks, oldest chunk entry first. */
-  *attempts(): Iterable<Attempt> {
+  *attempts(): Generator<Attempt> {
     for (const attempts of this.#attempts.values()) yield* attempts
   }
 

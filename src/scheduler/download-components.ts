@@ -4,16 +4,20 @@ import type { Logger } from '../telemetry/index.ts'
 import type { Bandwidth } from '../util/index.ts'
 import type { Buffers } from '../util/index.ts'
 import type { ByteSource } from './fetch-ledger.ts'
+import type { FreshChunks } from './fresh-chunks.ts'
 import type { InFlightBudget } from './in-flight-budget.ts'
 import type { PeerState } from './peer-state.ts'
 import type { ContentRouter, OriginSource, PeerNetwork, StoredBlob } from './ports.ts'
 import type { TrackerHealth } from './tracker-health.ts'
+import type { TransferWindow } from './transfer-window.ts'
 
 export interface DownloadComponents {
   readonly network: PeerNetwork
   readonly router: ContentRouter
   readonly origin: OriginSource
   readonly budget: InFlightBudget
+  readonly freshChunks: FreshChunks
+  readonly window: TransferWindow
   readonly health: TrackerHealth
   /** What may be taken from peers and trackers; without one there is no limit. */
   readonly bandwidth?: Bandwidth | undefined

@@ -1,5 +1,5 @@
 import type { PeerRole } from '../core/index.ts'
-import type { ChunkBoard } from './chunk-board.ts'
+import { type ChunkBoard, ORIGIN } from './chunk-board.ts'
 import { DutyRoster, type Duties } from './duty-roster.ts'
 import type { PeerState } from './peer-state.ts'
 import type { Swarm } from './swarm.ts'
@@ -54,7 +54,7 @@ export class DownloadDuties {
     const { swarm, board, isHad } = this.#components
     return this.#origin.at({
       nowMs,
-      patienceMs: this.#patienceMs(this.#originChunkMs),
+      patienceMs: this.#patienceMs(this.#originMs(nowMs)),
       members: this.#init.dutyPatienceMs > 0 ? swarm.sharers.filter((peer) => peer.isAble(nowMs)) : [],
       chunkCount: this.#init.chunkCount,
       sinceMs: () => 0,
@@ -100,6 +100,15 @@ export class DownloadDuties {
     if (peer.isFar && !this.#farSinceMs.has(chunk)) this.#farSinceMs.set(chunk, nowMs)
     if (!isHad(chunk) && !swarm.sharers.some((other) => other.zone === peer.zone && other.holds(chunk)))
       peer.lastNewMs = nowMs
+  }
+
+  /**
+   * What a chunk of the origin takes as far as is known: as long as ours does not come, those of others need not come either,
+   * and asking for theirs as well would only make all of them later.
+   */
+  #originMs(nowMs: number): number {
+    const isReading = this.#components.board.attempts().some(({ sourceId }) => sourceId === ORIGIN)
+    return isReading ? Math.max(this.#originChunkMs, nowMs - this.#originSinceMs) : this.#originChunkMs
   }
 
   #patienceMs(chunkMs: number): number {

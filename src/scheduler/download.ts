@@ -1,15 +1,15 @@
 import { type AbortOptions, type BlobRef, PeerProtocolError, type PeerRole, ShoalError } from '../core/index.ts'
-import { freshBuffers } from '../util/index.ts'
+import { freshBuffers, type Lease } from '../util/index.ts'
 import { ChunkBoard, ORIGIN } from './chunk-board.ts'
 import { bandwidthAmong, type Demand, patienceOf, urgencyAmong, windowsOf } from './demand.ts'
 import { DigestTrust } from './digest-trust.ts'
 import { DownloadDuties } from './download-duties.ts'
 import { type DownloadComponents, type DownloadEvents } from './download-components.ts'
-import type { Duties } from './duty-roster.ts'
-import { BlobCorruptError, SourcesExhaustedError } from './errors.ts'
+import { lazily } from './duty-roster.ts'
+import { BlobCorruptError, DownloadClosedError, SourcesExhaustedError } from './errors.ts'
 import { type ByteSource, FetchLedger } from './fetch-ledger.ts'
 import { Fetcher, type FetcherListener } from './fetcher.ts'
-import { Ingest } from './ingest.ts'
+import { Ingest, type ReadableChunks } from './ingest.ts'
 import { MapSeeker } from './map-seeker.ts'
 import { OriginRest } from './origin-rest.ts'
 import { PeerHoldings } from './peer-holdings.ts'
@@ -22,6 +22,7 @@ import { StallWatch } from './stall-watch.ts'
 import { Suspects } from './suspects.ts'
 import { Swarm } from './swarm.ts'
 import { TaskGroup } from './task-group.ts'
+import type { WindowShare } from './transfer-window.ts'
 import { Waiters } from './waiters.ts'
 import { WholeCheck } from './whole-check.ts'
 
@@ -61,6 +62,7 @@ export class Download {
   readonly #suspects = new Suspects()
   readonly #originRest = new OriginRest()
   readonly #fetcher: Fetcher
+  readonly #share: WindowShare
   readonly #stalls: StallWatch
   readonly #waiters = new Waiters()
   readonly #demands = new Set<Demand>()
@@ -79,7 +81,7 @@ export class Download {
   constructor(blob: StoredBlob, init: DownloadInit, components: DownloadComponents, events: DownloadEvents) {
     const { settings } = init
     this.ref = blob.ref
-    this.#ingest = new Ingest(blob, components.logger)
+    this.#ingest = new Ingest(blob, components)
     this.#wholeCheck = new WholeCheck(this.#tasks, components.logger)
     this.#access = init.access
     this.#init = init
@@ -117,18 +119,19 @@ export class Download {
       { board: this.#board, trust: this.#trust, duties: this.#duties, maps: this.#maps, clock: components.clock },
       () => this.#replan(),
     )
+    this.#share = components.window.join({
+      chunkBytes: Math.max(1, this.#ingest.chunkBytes),
+      onRoom: () => this.#replan(),
+    })
     this.#fetcher = new Fetcher(
       { ref: this.ref, layout: blob.layout, access: () => this.#access, settings },
       {
+        ...components,
         board: this.#board,
         trust: this.#trust,
         suspects: this.#suspects,
-        budget: components.budget,
+        window: this.#share,
         bandwidth: components.bandwidth,
-        origin: components.origin,
-        clock: components.clock,
-        random: components.random,
-        hash: components.hash,
         buffers: components.buffers ?? freshBuffers,
       },
       this.#fetcherListener(),
@@ -137,7 +140,7 @@ export class Download {
 
   #fetcherListener(): FetcherListener {
     return {
-      accept: async (chunk, bytes, digest, source, peer) => await this.#accept(chunk, bytes, digest, source, peer),
+      accept: async (chunk, payload, digest, source, peer) => await this.#accept(chunk, payload, digest, source, peer),
       adopt: async (chunk, digest) => await this.#adopt(chunk, digest),
       isStillWanted: (chunk) => this.#isStillWantedOfOrigin(chunk),
       bandwidthOf: (chunk) => this.#bandwidthOf(chunk),
@@ -157,8 +160,10 @@ export class Download {
   }
 
   async close(): Promise<void> {
-    this.#waiters.failAll(closedError())
+    this.#waiters.failAll(new DownloadClosedError())
     await Promise.all([this.#tasks.close(), this.#fetcher.close(), this.swarm.close()])
+    this.#share.close()
+    this.#ingest.forgetFresh()
     this.blob.release()
   }
 
@@ -185,9 +190,9 @@ export class Download {
     return this.swarm.agent(peerId)?.holds(chunk) ?? false
   }
 
-  /** Whether this download brought `chunk` itself, rather than finding it in the store. */
-  wasFetched(chunk: number): boolean {
-    return this.#ingest.wasFetched(chunk)
+  /** What of it can be read, in memory or in the store. */
+  get chunks(): ReadableChunks {
+    return this.#ingest
   }
 
   /** Resolves when the check of the whole blob that may be under way has ended. */
@@ -219,10 +224,19 @@ export class Download {
     if (this.#demands.size === 0) this.#fetcher.cancelAll()
   }
 
-  /** Resolves once `chunk` can be read from the blob; rejects when no source is left. */
+  /** Resolves once `chunks` can lend `chunk`, which may not be stored yet; rejects when no source is left. */
+  async readable(chunk: number, demand: Demand, options: AbortOptions): Promise<void> {
+    await this.#until(() => this.#ingest.isReadable(chunk), chunk, demand, options)
+  }
+
+  /** Resolves once `chunk` is in the blob; rejects when no source is left. */
   async held(chunk: number, demand: Demand, options: AbortOptions): Promise<void> {
-    while (!this.blob.has(chunk)) {
-      if (this.#tasks.signal.aborted) throw closedError()
+    await this.#until(() => this.blob.has(chunk), chunk, demand, options)
+  }
+
+  async #until(isThere: () => boolean, chunk: number, demand: Demand, options: AbortOptions): Promise<void> {
+    while (!isThere()) {
+      if (this.#tasks.signal.aborted) throw new DownloadClosedError()
       // A blob that was whole when it was opened has lost this chunk to its disk.
       this.swarm.start()
       this.#tick()
@@ -253,6 +267,7 @@ export class Download {
     this.#fetcher.round(() => {
       if (!isIdle && this.#freeSlots > 0) for (const action of plan(this.#view())) this.#perform(action)
     })
+    this.#share.planned(!isIdle && this.#share.freeChunks === 0)
     if (!isIdle) this.#failIfExhausted()
   }
 
@@ -283,6 +298,7 @@ export class Download {
       mayReadOrigin: this.#access.origins.length > 0 && this.#originRest.isOver(nowMs),
       originReads: this.#fetcher.originReads,
       freeSlots: this.#freeSlots,
+      roomInWindow: this.#share.freeChunks,
       settings,
       random,
       isHeld: (chunk) => this.#ingest.isHad(chunk),
@@ -322,14 +338,18 @@ export class Download {
 
   async #accept(
     chunk: number,
-    bytes: Uint8Array,
+    payload: Lease,
     digest: Uint8Array,
     source: ByteSource,
     peer: PeerState | undefined,
   ): Promise<void> {
-    if (!(await this.#ingest.write(chunk, bytes, digest))) return
-    if (peer !== undefined) this.#events.receivedFrom(peer.zone, bytes.byteLength)
-    this.#accepted(chunk, bytes.byteLength, digest, source)
+    const { byteLength } = payload.bytes
+    const writing = this.#ingest.write(chunk, payload, digest)
+    // Those who read it need not wait for the disk.
+    this.#waiters.held(chunk)
+    if (!(await writing)) return
+    if (peer !== undefined) this.#events.receivedFrom(peer.zone, byteLength)
+    this.#accepted(chunk, byteLength, digest, source)
   }
 
   async #adopt(chunk: number, digest: Uint8Array): Promise<boolean> {
@@ -377,6 +397,7 @@ export class Download {
     this.#components.logger.error({ digest: this.ref.digest }, 'blob does not have its digest: dropped, starting over')
     this.#trust.distrust()
     this.#maps.forget()
+    this.#ingest.forgetFresh()
     this.#events.corrupted(this.ref)
     const culprit = this.#suspects.only
     if (culprit !== undefined)
@@ -449,14 +470,4 @@ export class Download {
     if (nowMs - this.#lastProgressMs < patienceMs || this.#waiters.isEmpty) return
     this.#waiters.failAll(new SourcesExhaustedError(`nothing arrived for ${this.ref.digest}`, this.#originRest.error))
   }
-}
-
-/** Duties are worked out once, and only when they are asked for. */
-function lazily(duties: () => Duties): (chunk: number) => PeerState | undefined {
-  let known: Duties | undefined
-  return (chunk) => (known ??= duties()).holderOf(chunk)
-}
-
-function closedError(): ShoalError {
-  return new ShoalError('download closed', { code: 'DOWNLOAD_CLOSED', blame: 'local', retryable: true })
 }

@@ -25,31 +25,37 @@ export class Draft {
   /** Agents that do not rest, and those of them that have room for one more request. */
   readonly #awake: readonly PeerState[]
   #ready: PeerState[]
+  /** Nothing can be promised but what there has to be room for: no reader waits for a certain chunk, and the tracker has its want. */
+  readonly #isWindowAll: boolean
   readonly #depth: number
   readonly #anyRoom: number
   #anyNeeded = 0
   #originReads: number
   #slots: number
+  #room: number
 
   constructor(view: PlanView) {
     this.#view = view
     this.#slots = view.freeSlots
+    this.#room = view.roomInWindow
     this.#originReads = view.originReads
     this.#awake = view.agents.filter((peer) => peer.restUntilMs <= view.nowMs)
     this.#depth = depthAmong(this.#awake.length, view.settings)
     this.#ready = this.#awake.filter((peer) => this.#hasRoom(peer))
     this.#anyRoom = this.#roomForAny()
+    this.#isWindowAll = view.duty !== undefined && this.#anyRoom <= 0 && !hasWaitingReader(view)
   }
 
   /** Nothing more can be promised, whatever chunk comes next. */
   get isFull(): boolean {
-    return this.#slots <= 0
+    return this.#slots <= 0 || (this.#room <= 0 && this.#isWindowAll)
   }
 
   place(chunk: number, urgency: Urgency): void {
     const view = this.#view
     if (this.#taken.has(chunk)) return
     const isHeldSomewhere = view.board.copiesOf(chunk) > 0
+    if (isHeldSomewhere && urgency !== 'range' && this.#room <= 0) return
     if (isHeldSomewhere && this.#ready.length > 0) {
       const holder = this.#holderOf(chunk)
       if (holder !== undefined) {
@@ -150,6 +156,7 @@ export class Draft {
     if (!this.#hasRoom(peer)) this.#ready = this.#ready.filter((other) => other !== peer)
     this.#taken.add(chunk)
     this.#slots--
+    this.#room--
   }
 
   /** One read over the run of missing chunks from `start` that are wanted too, so that a pull is one request at the origin. */
@@ -173,4 +180,11 @@ export class Draft {
     this.#originReads++
     this.#slots--
   }
+}
+
+/** Somebody waits for exactly the chunk that comes next. */
+function hasWaitingReader({ demands, layout, nowMs, settings }: PlanView): boolean {
+  return demands.some(
+    (demand) => demand.urgencyOf(layout.chunkAt(demand.position), layout, nowMs, settings) === 'range',
+  )
 }

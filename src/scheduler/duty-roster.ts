@@ -105,3 +105,9 @@ export class Duties {
     return left
   }
 }
+
+/** Duties are worked out once, and only when they are asked for. */
+export function lazily(duties: () => Duties): (chunk: number) => PeerState | undefined {
+  let known: Duties | undefined
+  return (chunk) => (known ??= duties()).holderOf(chunk)
+}

@@ -13,3 +13,10 @@ export class BlobCorruptError extends ShoalError {
     super(message, { code: 'BLOB_CORRUPT', blame: 'peer', retryable: true })
   }
 }
+
+/** The download ended while somebody waited for a chunk of it. */
+export class DownloadClosedError extends ShoalError {
+  constructor() {
+    super('download closed', { code: 'DOWNLOAD_CLOSED', blame: 'local', retryable: true })
+  }
+}

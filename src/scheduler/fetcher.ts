@@ -11,7 +11,7 @@ import {
   type Random,
   ShoalError,
 } from '../core/index.ts'
-import type { Bandwidth, BandwidthClass, Buffers } from '../util/index.ts'
+import type { Bandwidth, BandwidthClass, Buffers, Lease } from '../util/index.ts'
 import { Allowance } from './allowance.ts'
 import { assembleChunks } from './chunk-assembler.ts'
 import { type Attempt, type ChunkBoard, ORIGIN } from './chunk-board.ts'
@@ -24,6 +24,7 @@ import type { OriginAccess, OriginSource, ReceivedChunk } from './ports.ts'
 import type { SchedulerSettings } from './settings.ts'
 import type { Suspects } from './suspects.ts'
 import { TaskGroup } from './task-group.ts'
+import type { WindowShare } from './transfer-window.ts'
 
 /** Rest for a tracker that cannot fetch this blob, before it may be asked to again. */
 const CANNOT_SEED_REST_MS = 10_000
@@ -52,6 +53,7 @@ export interface FetcherComponents {
   readonly trust: DigestTrust
   readonly suspects: Suspects
   readonly budget: InFlightBudget
+  readonly window: WindowShare
   readonly bandwidth: Bandwidth | undefined
   readonly origin: OriginSource
   readonly clock: Clock
@@ -63,8 +65,8 @@ export interface FetcherComponents {
 
 /** What the download is told of requests. */
 export interface FetcherListener {
-  /** Verified bytes; resolves once they are stored. */
-  accept(chunk: number, bytes: Uint8Array, digest: Uint8Array, source: ByteSource, peer?: PeerState): Promise<void>
+  /** Verified bytes, to be read as soon as this was called; resolves once they are stored. Takes shares of `payload`, which stays the caller's. */
+  accept(chunk: number, payload: Lease, digest: Uint8Array, source: ByteSource, peer?: PeerState): Promise<void>
   /** Takes the chunk over from another blob of the store that has the same bytes; false when none has. */
   adopt(chunk: number, digest: Uint8Array): Promise<boolean>
   isStillWanted(chunk: number): boolean
@@ -142,6 +144,7 @@ export class Fetcher {
     const attempt = chunk === 'any' ? undefined : board.begin(chunk, peer.id, startedMs, controller)
     if (chunk === 'any') this.#anyRequests.add(controller)
     budget.take(reservedBytes)
+    const arrived = this.#sendOff(peer, chunk, startedMs)
     peer.begins(startedMs)
     this.#requests++
     this.#tasks.run(async () => {
@@ -156,6 +159,7 @@ export class Fetcher {
         const wireUrgency = bandwidthClass === 'background' ? 'idle' : WIRE_URGENCY[urgency]
         const received = await peer.following.request(chunk, { signal, urgency: wireUrgency })
         hasCome = true
+        arrived('came')
         try {
           await this.#receive(peer, chunk, received, clock.now() - startedMs, signal)
         } finally {
@@ -167,6 +171,7 @@ export class Fetcher {
         this.#failed(peer, chunk, error)
       } finally {
         timer.clear()
+        arrived('failed')
         if (!hasCome) this.#allowance.refund(reservedBytes, bandwidthClass)
         if (attempt !== undefined) board.end(attempt)
         this.#anyRequests.delete(controller)
@@ -176,6 +181,24 @@ export class Fetcher {
         this.#listener.ended()
       }
     })
+  }
+
+  /**
+   * Counts a chunk as on its way until the function returned is called, once. What a tracker has still to fetch says nothing
+   * of our link and is not counted.
+   */
+  #sendOff(peer: PeerState, chunk: number | 'any', startedMs: number): (how: 'came' | 'failed') => void {
+    const { window, clock } = this.#components
+    if (chunk === 'any' || peer.role === 'tracker') return () => undefined
+    const bytes = this.#init.layout.lengthOf(chunk)
+    window.take(bytes)
+    let isOnItsWay = true
+    return (how) => {
+      if (!isOnItsWay) return
+      isOnItsWay = false
+      if (how === 'came') window.arrived(bytes, clock.now() - startedMs)
+      window.give(bytes)
+    }
   }
 
   /** Reads chunks [start, start + count) from the origin in one go, as far as they stay wanted. */
@@ -233,7 +256,7 @@ export class Fetcher {
     else this.#components.suspects.note(chunk, peer, digest)
     peer.served(tookMs, clock.now())
     this.#listener.tookMs(tookMs)
-    await this.#listener.accept(chunk, bytes, digest, peer.role === 'tracker' ? 'tracker' : 'peers', peer)
+    await this.#listener.accept(chunk, payload, digest, peer.role === 'tracker' ? 'tracker' : 'peers', peer)
   }
 
   /** A chunk known by one agent's word alone: its first ones, and then some, are compared with the origin before it is believed. */
@@ -340,7 +363,7 @@ export class Fetcher {
         for await (const { chunk, payload } of chunks) {
           current = Math.min(chunk + 1, last.chunk)
           onLeft(last.chunk - current)
-          await this.#acceptFromOrigin(chunk, payload.bytes)
+          await this.#acceptFromOrigin(chunk, payload)
           payload.release()
           const attempt = attempts[chunk - first.chunk]
           if (attempt !== undefined) this.#components.board.end(attempt)
@@ -350,10 +373,10 @@ export class Fetcher {
     )
   }
 
-  async #acceptFromOrigin(chunk: number, bytes: Uint8Array): Promise<void> {
-    const digest = this.#components.hash(bytes)
+  async #acceptFromOrigin(chunk: number, payload: Lease): Promise<void> {
+    const digest = this.#components.hash(payload.bytes)
     this.#components.trust.sampled(chunk, digest)
     this.#isSure(chunk, digest)
-    await this.#listener.accept(chunk, bytes, digest, 'origin')
+    await this.#listener.accept(chunk, payload, digest, 'origin')
   }
 }

@@ -1,21 +1,48 @@
-import { type BlobRef, isAbort } from '../core/index.ts'
+import { type AbortOptions, type BlobRef, isAbort } from '../core/index.ts'
 import type { Logger } from '../telemetry/index.ts'
+import type { Lease } from '../util/index.ts'
+import type { FreshChunk, FreshChunks } from './fresh-chunks.ts'
 import { OverflowBlob } from './overflow-blob.ts'
 import type { StoredBlob } from './ports.ts'
 
+export interface IngestComponents {
+  readonly freshChunks: FreshChunks
+  readonly logger: Logger
+}
+
+/** What can be read of a blob. */
+export type ReadableChunks = Pick<Ingest, 'isReadable' | 'lend' | 'lendIfFresh' | 'wasFetched'>
+
+/** A blob whose store may keep hot chunks in memory. */
+export interface RememberingBlob extends StoredBlob {
+  /** Bytes that have `digest` and of which parts are read: takes a share where the store keeps such chunks in memory. */
+  remember?(digest: Uint8Array, payload: Lease): void
+}
+
+/** A verified chunk in memory, on its way to the disk or just written there. */
+interface Fresh extends FreshChunk {
+  readonly payload: Lease
+  readonly digest: Uint8Array
+  isRemembered: boolean
+}
+
 /**
- * The way of verified chunks into the blob of one download. A pull does not fail because the disk does: from the first
- * write that fails on, chunks pass through memory. Owns the blob and what is being written to it.
+ * The way of verified chunks into the blob of one download. Readers have a chunk from memory while it is being written,
+ * and for a while after; it counts as held once it is stored. A pull does not fail because the disk does: from the first
+ * write that fails on, chunks pass through memory. Owns the blob, what is being written to it, and its fresh chunks.
  */
 export class Ingest {
   readonly #logger: Logger
   readonly #writing = new Set<number>()
   readonly #fetched = new Set<number>()
-  #blob: StoredBlob
+  readonly #fresh = new Map<number, Fresh>()
+  readonly #freshChunks: FreshChunks
+  #blob: RememberingBlob
 
-  constructor(blob: StoredBlob, logger: Logger) {
+  constructor(blob: RememberingBlob, components: IngestComponents) {
     this.#blob = blob
-    this.#logger = logger
+    this.#logger = components.logger
+    this.#freshChunks = components.freshChunks
   }
 
   get blob(): StoredBlob {
@@ -57,20 +84,48 @@ export class Ingest {
     return this.#fetched.has(chunk)
   }
 
+  /** Verified, and at hand in memory or in the store. */
+  isReadable(chunk: number): boolean {
+    return this.#blob.has(chunk) || this.#fresh.has(chunk)
+  }
+
+  /** Bytes [offset, offset + length) of one readable chunk or of held ones; the caller gives them back. */
+  async lend(offset: number, length: number, options: AbortOptions): Promise<Lease> {
+    return this.#lendFresh(offset, length) ?? (await this.#blob.lend(offset, length, options))
+  }
+
+  /** The whole chunk where it is still in memory; the caller gives it back. */
+  lendIfFresh(chunk: number): Lease | undefined {
+    return this.#fresh.get(chunk)?.payload.share()
+  }
+
   /**
-   * Writes a verified chunk; false when it was had already: the same one may come twice, from a hedge, or because a
-   * tracker chose what a peer was asked for.
+   * Writes a verified chunk, of which it keeps a share; the chunk can be read as soon as this was called. Resolves when it
+   * is stored; to false, at once, when it was had already: the same one may come twice, from a hedge, or because a tracker
+   * chose what a peer was asked for.
    */
-  async write(chunk: number, bytes: Uint8Array, digest: Uint8Array): Promise<boolean> {
+  async write(chunk: number, payload: Lease, digest: Uint8Array): Promise<boolean> {
     if (this.isHad(chunk)) return false
     this.#writing.add(chunk)
+    this.#fetched.add(chunk)
+    const fresh = this.#addFresh(chunk, payload, digest)
     try {
-      await this.#writeOrOverflow(chunk, bytes, digest)
+      await this.#writeOrOverflow(chunk, payload.bytes, digest)
+    } catch (error) {
+      this.#dropFresh(chunk, fresh)
+      throw error
     } finally {
       this.#writing.delete(chunk)
     }
-    this.#fetched.add(chunk)
+    // What overflows has its own place in memory.
+    if (this.isOverflowing) this.#dropFresh(chunk, fresh)
+    else if (this.#fresh.get(chunk) === fresh) this.#freshChunks.keep(fresh)
     return true
+  }
+
+  /** Gives up what is in memory: the blob was found wrong, or nobody uses it any more. */
+  forgetFresh(): void {
+    for (const [chunk, fresh] of [...this.#fresh]) this.#dropFresh(chunk, fresh)
   }
 
   /** Takes the chunk over from another blob of the store; false when none has it, or the disk does not let us. */
@@ -94,5 +149,46 @@ export class Ingest {
       if (!this.isOverflowing) this.#blob = new OverflowBlob(this.ref, this.#blob.layout, this.#blob)
       await this.#blob.write(chunk, bytes, digest)
     }
+  }
+
+  #addFresh(chunk: number, payload: Lease, digest: Uint8Array): Fresh {
+    // One that the store has lost since comes again.
+    const former = this.#fresh.get(chunk)
+    if (former !== undefined) this.#dropFresh(chunk, former)
+    const share = payload.share()
+    const fresh: Fresh = {
+      payload: share,
+      digest,
+      isRemembered: false,
+      sizeBytes: share.bytes.byteLength,
+      drop: () => this.#dropFresh(chunk, fresh),
+    }
+    this.#fresh.set(chunk, fresh)
+    return fresh
+  }
+
+  #dropFresh(chunk: number, fresh: Fresh): void {
+    if (this.#fresh.get(chunk) === fresh) this.#fresh.delete(chunk)
+    this.#freshChunks.forget(fresh)
+    fresh.payload.release()
+  }
+
+  #lendFresh(offset: number, length: number): Lease | undefined {
+    if (this.#fresh.size === 0 || length === 0) return undefined
+    const { layout } = this.#blob
+    const chunk = layout.chunkAt(offset)
+    const fresh = this.#fresh.get(chunk)
+    const start = offset - layout.offsetOf(chunk)
+    if (fresh === undefined || start + length > fresh.sizeBytes) return undefined
+    if (length === fresh.sizeBytes) return fresh.payload.share()
+    this.#remember(fresh)
+    return fresh.payload.share(start, start + length)
+  }
+
+  /** Who reads a part comes back for its neighbours, later than the chunk is fresh. */
+  #remember(fresh: Fresh): void {
+    if (fresh.isRemembered) return
+    fresh.isRemembered = true
+    this.#blob.remember?.(fresh.digest, fresh.payload)
   }
 }

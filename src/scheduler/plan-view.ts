@@ -28,7 +28,10 @@ export interface PlanView {
   readonly mayReadOrigin: boolean
   /** Origin reads under way. */
   readonly originReads: number
+  /** Requests that may be added in all. */
   readonly freeSlots: number
+  /** Chunks that agents may be asked for besides, as far as nobody waits for exactly these. */
+  readonly roomInWindow: number
   readonly settings: SchedulerSettings
   readonly random: Random
   isHeld(chunk: number): boolean

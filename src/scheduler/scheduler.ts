@@ -5,12 +5,14 @@ import { BlobHandle } from './blob-handle.ts'
 import { Download } from './download.ts'
 import type { DownloadComponents } from './download-components.ts'
 import { type ByteSource, type BytesBySource, FetchLedger } from './fetch-ledger.ts'
+import { FreshChunks } from './fresh-chunks.ts'
 import { OverflowBlob } from './overflow-blob.ts'
 import { ReadAhead } from './read-ahead.ts'
 import type { ChunkStore, OriginAccess, StoredBlob } from './ports.ts'
 import type { SchedulerSettings } from './settings.ts'
 import { TaskGroup } from './task-group.ts'
 import { TrackerHealth } from './tracker-health.ts'
+import { TransferWindow } from './transfer-window.ts'
 import { ZoneLedger } from './zone-ledger.ts'
 
 export interface SchedulerInit {
@@ -22,7 +24,7 @@ export interface SchedulerInit {
   readonly settings: SchedulerSettings
 }
 
-export interface SchedulerComponents extends Omit<DownloadComponents, 'health'> {
+export interface SchedulerComponents extends Omit<DownloadComponents, 'health' | 'freshChunks' | 'window'> {
   readonly store: ChunkStore
   /** Boundaries of a blob that the store has no room for. */
   readonly layoutOf: (ref: BlobRef) => StoredBlob['layout']
@@ -34,6 +36,8 @@ export interface SchedulerListener {
   /** Verified bytes came from a peer that says it stands in `zone`. */
   receivedFrom?(zone: string, sizeBytes: number): void
   completed?(ref: BlobRef): void
+  /** The store has no room for a blob: what is held for those who may come, and nobody uses now, is to be let go. */
+  roomNeeded?(): Promise<void>
 }
 
 /** A download as `status` shows it. */
@@ -72,6 +76,8 @@ export class Scheduler {
   readonly #listeners = new Set<SchedulerListener>()
   readonly #tasks = new TaskGroup()
   readonly #health = new TrackerHealth()
+  readonly #freshChunks: FreshChunks
+  readonly #window: TransferWindow
   /** Blobs that once turned out wrong and have not been whole since. */
   readonly #spoiled = new Set<Digest>()
 
@@ -79,6 +85,8 @@ export class Scheduler {
     this.#init = init
     this.#components = components
     this.#logger = components.logger
+    this.#freshChunks = new FreshChunks(init.settings, components)
+    this.#window = new TransferWindow(init.settings.inFlightBytes)
   }
 
   listen(listener: SchedulerListener): () => void {
@@ -160,7 +168,7 @@ export class Scheduler {
     const download = new Download(
       blob,
       { selfId, role, zone, access, settings: this.#settingsFor(ref) },
-      { ...this.#components, health: this.#health },
+      { ...this.#components, health: this.#health, freshChunks: this.#freshChunks, window: this.#window },
       {
         chunkHeld: (held, chunk, digest, source, sizeBytes) => this.#chunkHeld(held, chunk, digest, source, sizeBytes),
         receivedFrom: (from, sizeBytes) => this.#receivedFrom(from, sizeBytes),
@@ -183,7 +191,8 @@ export class Scheduler {
     const open = async (): Promise<StoredBlob> => await this.#components.store.open(ref, { signal: this.#tasks.signal })
     try {
       return await open().catch(async (error: unknown) => {
-        if (isAbort(error) || !(await this.#retireIdle())) throw error
+        if (isAbort(error)) throw error
+        await this.#letGo()
         return await open()
       })
     } catch (error) {
@@ -193,12 +202,12 @@ export class Scheduler {
     }
   }
 
-  /** Downloads that nobody uses hold their blobs against eviction: they go now. False when there were none. */
-  async #retireIdle(): Promise<boolean> {
+  /** Blobs that nobody uses are held against eviction for those who may come: in want of room they are not. */
+  async #letGo(): Promise<void> {
+    await Promise.all([...this.#listeners].map(async (listener) => await listener.roomNeeded?.()))
     const idle = [...this.#entries.values()].filter(({ idleTimer }) => idleTimer !== undefined)
     for (const { download } of idle) this.#entries.delete(download.ref.digest)
     await Promise.all(idle.map(closeEntry))
-    return idle.length > 0
   }
 
   #chunkHeld(ref: BlobRef, chunk: number, digest: Uint8Array, source: ByteSource, sizeBytes: number): void {

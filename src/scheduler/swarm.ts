@@ -22,6 +22,9 @@ const FOLLOW_BACK_FACTOR = 2
 /** Longest that peers who were asked whether they want the blob too are waited for: a loaded machine answers by then. */
 const ANSWER_PATIENCE_MS = 1_000
 
+/** Agents remembered that were followed and have left: more than die while one blob is fetched. */
+const MAX_LEFT = 1_000
+
 /** A tracker that is up has answered by then, also in a wave; a DHT walk would take as long. */
 const WALK_AFTER_MS = 500
 
@@ -69,6 +72,7 @@ export class Swarm {
   readonly #candidates: PeerCandidates
   readonly #connecting = new Set<string>()
   readonly #refused = new Set<string>()
+  readonly #left = new Set<string>()
   readonly #trackers: TrackerSeeker
   readonly #trackerIds: ReadonlySet<string>
   /** When neighbours were asked or, until then, when it began. */
@@ -137,6 +141,11 @@ export class Swarm {
 
   agent(id: string): PeerState | undefined {
     return this.#agents.get(id)
+  }
+
+  /** Whether the agent `id` was followed and has left since. */
+  hasLeft(id: string): boolean {
+    return this.#left.has(id)
   }
 
   /** A followed agent or a followed tracker. */
@@ -287,6 +296,7 @@ export class Swarm {
 
   #joined(state: PeerState): void {
     this.#agents.set(state.id, state)
+    this.#left.delete(state.id)
     this.#listed = undefined
   }
 
@@ -294,9 +304,18 @@ export class Swarm {
     const state = this.#agents.get(id)
     if (state === undefined) return
     this.#agents.delete(id)
+    this.#noteLeft(id)
     this.#listed = undefined
     this.#listener.left(state)
     this.#connectMore()
+  }
+
+  #noteLeft(id: string): void {
+    this.#left.add(id)
+    for (const oldest of this.#left) {
+      if (this.#left.size <= MAX_LEFT) return
+      this.#left.delete(oldest)
+    }
   }
 
   #seekerOf(trackers: readonly PeerRef[]): TrackerSeeker {

@@ -59,6 +59,8 @@ export class TrackerSeeker {
   #current: PeerState | undefined
   #isSeeking = false
   #soughtMs = 0
+  /** When trackers that failed may be tried again. */
+  #retryAtMs = 0
 
   constructor(init: TrackerSeekerInit, components: TrackerSeekerComponents, listener: TrackerSeekerListener) {
     this.#init = init
@@ -101,7 +103,7 @@ export class TrackerSeeker {
       await this.#tryInTurn(signal)
       this.#isSeeking = false
       if (signal.aborted) return
-      if (!this.#hasAnswer()) this.#components.tasks.after(this.#components.clock, TRACKER_RETRY_MS, () => this.seek())
+      this.#retryAtMs = this.#components.clock.now() + TRACKER_RETRY_MS
       this.#listener.changed()
     })
   }
@@ -130,6 +132,7 @@ export class TrackerSeeker {
   /** To be called every now and then while the download goes on: finds those that have fallen silent or are heard again. */
   review(nowMs: number): void {
     const { health } = this.#components
+    if (!this.#hasAnswer() && nowMs >= this.#retryAtMs) this.seek()
     for (const tracker of this.#followed.values()) {
       const silentMs = nowMs - tracker.lastHeardMs
       if (tracker.hasReported && health.isSilent(tracker.id) && silentMs < PROBE_AFTER_MS) health.heard(tracker.id)

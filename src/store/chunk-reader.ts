@@ -59,6 +59,12 @@ export class ChunkReader {
     return lease
   }
 
+  /** Keeps a share of a whole chunk in memory, as if a part of it had been read here. */
+  remember(digest: Uint8Array, payload: Lease): void {
+    const { memory } = this.#components
+    if (memory.fits(payload.bytes.byteLength)) memory.set(memoryKey(digest), payload.share())
+  }
+
   async #readPieceInto(target: Uint8Array, blob: BlobState, piece: Piece): Promise<void> {
     if (piece.isWhole) await this.#readDisk(target, blob, piece.chunk, 0)
     else await this.#copyPiece(target, blob, piece)
@@ -159,7 +165,11 @@ function isLost(error: unknown): boolean {
 function keyOf(blob: BlobState, chunk: number): string {
   const digest = blob.digestAt(chunk)
   if (digest === undefined) throw new ChunkNotHeldError(chunk)
-  return digest.toString('latin1')
+  return memoryKey(digest)
+}
+
+function memoryKey(digest: Uint8Array): string {
+  return Buffer.from(digest.buffer, digest.byteOffset, digest.byteLength).toString('latin1')
 }
 
 function piecesOf(blob: BlobState, offset: number, length: number): Piece[] {

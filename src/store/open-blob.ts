@@ -84,6 +84,14 @@ export class OpenBlob {
     return await this.#use((blob) => this.#components.reader.read(blob, offset, length, options))
   }
 
+  /**
+   * Bytes of a whole chunk that have `digest`, and of which parts are read: a share of them is kept in memory, so that its
+   * neighbours need no disk once the chunk is held.
+   */
+  remember(digest: Uint8Array, payload: Lease): void {
+    if (!this.#isReleased) this.#components.reader.remember(digest, payload)
+  }
+
   /** Takes over a chunk that is already held under `chunkDigest` elsewhere, without copying; false when none is. */
   async adopt(chunk: number, chunkDigest: Uint8Array): Promise<boolean> {
     return await this.#use((blob) => this.#components.writer.adopt(blob, chunk, chunkDigest))

@@ -9,6 +9,8 @@ const HAVE_BATCH = 512
 /** One blob as its followers see it: who follows, and the pinned blob they are served from. */
 export class Publication {
   readonly ref: BlobRef
+  /** When somebody last followed it or asked for some of it. */
+  usedAtMs = 0
   readonly #followers = new Map<Publisher, PeerRef>()
   #blob: StoredBlob | undefined
   #isClosed = false

@@ -33,6 +33,9 @@ const ALTERNATES = 4
 /** A publication without followers keeps its blob open this long for the next want. */
 const IDLE_MS = 30_000
 
+/** While the store has no room it does so only this long: whoever fetches a blob asks for its chunks several times a second. */
+const CROWDED_IDLE_MS = 2_000
+
 export interface SupplyComponents {
   readonly store: SupplyStore
   readonly scheduler: Scheduler
@@ -58,6 +61,7 @@ export class Supply implements ChunkSupply {
     this.#components = components
     this.#unlisten = components.scheduler.listen({
       chunkHeld: (ref, chunk, digest) => this.#chunkHeld(ref, chunk, digest),
+      roomNeeded: async () => this.#dropIdle(),
     })
   }
 
@@ -152,11 +156,12 @@ export class Supply implements ChunkSupply {
     this.#idleTimers.get(ref.digest)?.clear()
     this.#idleTimers.delete(ref.digest)
     const existing = this.#publications.get(ref.digest)
+    const publication = existing ?? new Publication(ref)
+    publication.usedAtMs = this.#components.clock.now()
     if (existing !== undefined) {
       this.#retireWhenIdle(existing)
       return existing
     }
-    const publication = new Publication(ref)
     this.#publications.set(ref.digest, publication)
     if (this.#hasChunks(ref.digest)) {
       this.#tasks.run(async (signal) => {
@@ -181,12 +186,16 @@ export class Supply implements ChunkSupply {
   }
 
   async #held(ref: BlobRef, chunk: number, options: AbortOptions): Promise<SuppliedChunk | undefined> {
-    const blob = await this.#blobOf(this.#publication(ref), options)
+    const stored = await this.#blobOf(this.#publication(ref), options)
+    // With no room in the store a chunk is in memory for a while; our readers are not the only ones it may serve.
+    const blob = stored?.has(chunk) === true ? stored : this.#components.scheduler.find(ref.digest)?.blob
     const digest = blob?.digestAt(chunk)
     if (blob === undefined || digest === undefined || !blob.has(chunk)) return undefined
     const { layout } = blob
+    // What has just come is still in memory.
     const bytes = async (during: AbortOptions) =>
-      await blob.lend(layout.offsetOf(chunk), layout.lengthOf(chunk), during)
+      this.#components.scheduler.find(ref.digest)?.chunks.lendIfFresh(chunk) ??
+      (await blob.lend(layout.offsetOf(chunk), layout.lengthOf(chunk), during))
     return { chunk, digest, bytes }
   }
 
@@ -219,6 +228,14 @@ export class Supply implements ChunkSupply {
       if (publication.followerCount === 0) this.#drop(publication)
     })
     this.#idleTimers.set(digest, timer)
+  }
+
+  /** Followers are no reason to keep a blob of which nobody asks for anything any more: most have all of it, and linger. */
+  #dropIdle(): void {
+    const { clock, scheduler } = this.#components
+    const isIdle = ({ ref, usedAtMs }: Publication) =>
+      clock.now() - usedAtMs >= CROWDED_IDLE_MS && !((scheduler.find(ref.digest)?.demandCount ?? 0) > 0)
+    for (const publication of [...this.#publications.values()].filter(isIdle)) this.#drop(publication)
   }
 
   #drop(publication: Publication): void {

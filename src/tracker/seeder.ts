@@ -5,6 +5,7 @@ import { type OriginAccess, type Scheduler, TaskGroup } from '../scheduler/index
 import type { BlobDirectory, Seeder } from '../supply/index.ts'
 import type { Logger } from '../telemetry/index.ts'
 import { type SeededBlob, Seeding } from './seeding.ts'
+import { Turns } from './turns.ts'
 
 /** Blobs whose origin is remembered from what followers said. */
 const MAX_REMEMBERED = 20_000
@@ -14,6 +15,9 @@ const MAX_ORIGINS = 4
 
 /** A blob nobody asked for this long is no longer watched; its chunks stay in the store. */
 const IDLE_MS = 60_000
+
+/** While the store has no room it is let go after this: whoever fetches a blob asks several times a second. */
+const CROWDED_IDLE_MS = 2_000
 
 /** Followers that a new seeding follows back at once. */
 const FOLLOWED_BACK = 200
@@ -28,6 +32,8 @@ export interface TrackerSeederComponents {
 interface Entry {
   readonly seeding: Promise<Seeding>
   idleTimer: Timer | undefined
+  /** When somebody last asked for some of it. */
+  usedAtMs: number
 }
 
 /** Fetches each asked-for blob from the origin once for the whole cluster. Owns the seedings under way and where each blob can be had. */
@@ -35,6 +41,7 @@ export class TrackerSeeder implements Seeder {
   readonly #components: TrackerSeederComponents
   readonly #origins = new LRUCache<Digest, readonly OriginGrant[]>({ max: MAX_REMEMBERED })
   readonly #entries = new Map<Digest, Entry>()
+  readonly #turns = new Turns()
   readonly #tasks = new TaskGroup()
   readonly #unlisten: () => void
 
@@ -45,6 +52,7 @@ export class TrackerSeeder implements Seeder {
         const entry = this.#entries.get(ref.digest)
         if (entry !== undefined) this.#tasks.run(async () => (await opened(entry))?.chunkHeld())
       },
+      roomNeeded: async () => await this.#closeIdle(),
     })
   }
 
@@ -88,7 +96,7 @@ export class TrackerSeeder implements Seeder {
   }
 
   #begin(ref: BlobRef): Entry {
-    const entry: Entry = { seeding: this.#open(ref), idleTimer: undefined }
+    const entry: Entry = { seeding: this.#open(ref), idleTimer: undefined, usedAtMs: 0 }
     this.#entries.set(ref.digest, entry)
     entry.seeding.catch(() => {
       entry.idleTimer?.clear()
@@ -103,7 +111,7 @@ export class TrackerSeeder implements Seeder {
     const handle = await scheduler.open(ref, accessOf(origins), { signal: this.#tasks.signal })
     const swarm = scheduler.find(ref.digest)?.swarm
     for (const peer of directory.sample(ref.digest, '', FOLLOWED_BACK)) swarm?.add(peer)
-    return new Seeding(ref, this.#watch(ref), handle, this.#components)
+    return new Seeding(ref, this.#watch(ref), handle, { ...this.#components, turns: this.#turns })
   }
 
   #watch(ref: BlobRef): SeededBlob {
@@ -117,15 +125,31 @@ export class TrackerSeeder implements Seeder {
       has: (chunk) => download()?.blob.has(chunk) ?? false,
       copiesOf: (chunk) => download()?.copiesOf(chunk) ?? 0,
       isHeldBy: (peerId, chunk) => download()?.isHeldBy(peerId, chunk) ?? false,
+      hasLeft: (peerId) => download()?.swarm.hasLeft(peerId) ?? false,
     }
   }
 
   #postponeIdle(digest: Digest, entry: Entry): void {
+    const { clock } = this.#components
     entry.idleTimer?.clear()
-    entry.idleTimer = this.#components.clock.after(IDLE_MS, () => {
-      this.#entries.delete(digest)
-      this.#tasks.run(async () => await (await opened(entry))?.close())
-    })
+    entry.usedAtMs = clock.now()
+    entry.idleTimer = clock.after(IDLE_MS, () => this.#tasks.run(async () => await this.#close(digest, entry)))
+  }
+
+  /** What is still being fetched is in use, whoever asked for it: it is read from the origin once. */
+  async #closeIdle(): Promise<void> {
+    const { clock, scheduler } = this.#components
+    const isIdle = ([digest, { usedAtMs }]: readonly [Digest, Entry]) =>
+      clock.now() - usedAtMs >= CROWDED_IDLE_MS && scheduler.find(digest)?.demandCount === 0
+    await Promise.all(
+      [...this.#entries].filter(isIdle).map(async ([digest, entry]) => await this.#close(digest, entry)),
+    )
+  }
+
+  async #close(digest: Digest, entry: Entry): Promise<void> {
+    entry.idleTimer?.clear()
+    if (this.#entries.get(digest) === entry) this.#entries.delete(digest)
+    await (await opened(entry))?.close()
   }
 }
 

@@ -3,6 +3,7 @@ import type { SupplyBusy } from '../exchange/index.ts'
 import { type BlobHandle, TaskGroup } from '../scheduler/index.ts'
 import type { Logger } from '../telemetry/index.ts'
 import { chooseChunk, type SeedCandidate } from './seeding-policy.ts'
+import type { Turns } from './turns.ts'
 
 /** Longest that an agent's want is parked before it hears that we are still at it; well below its patience for silence. */
 const PARK_MS = 2_000
@@ -21,9 +22,12 @@ export interface SeededBlob {
   /** Agents known to hold `chunk`. */
   copiesOf(chunk: number): number
   isHeldBy(peerId: string, chunk: number): boolean
+  /** Whether `peerId` was there and is not any more. */
+  hasLeft(peerId: string): boolean
 }
 
 export interface SeedingComponents {
+  readonly turns: Turns
   readonly clock: Clock
   readonly logger: Logger
 }
@@ -42,9 +46,12 @@ export class Seeding {
   readonly #tasks = new TaskGroup()
   readonly #handedTimes: Uint32Array
   readonly #handedAtMs: Float64Array
+  /** To whom each chunk was handed last. */
+  readonly #receivers = new Map<number, string>()
   /** When each chunk was last handed to each agent. */
   readonly #handedTo = new Map<string, Map<number, number>>()
-  readonly #parked = new Set<(wakes: number) => void>()
+  /** Who waits for a chunk, in the order in which they came. */
+  readonly #parked = new Map<(wakes: number) => void, string>()
   #state: 'idle' | 'fetching' | 'failed' = 'idle'
 
   constructor(ref: BlobRef, blob: SeededBlob, handle: BlobHandle, components: SeedingComponents) {
@@ -96,14 +103,14 @@ export class Seeding {
       const leftMs = untilMs - clock.now()
       if (leftMs <= 0) return { busyMs: ASK_AGAIN_MS, alternates: [] }
       this.#wakeNext(wakes - 1)
-      wakes = await this.#park(leftMs, signal)
+      wakes = await this.#park(peerId, leftMs, signal)
     }
   }
 
   /** Fetches one chunk ahead of the rest. */
   async fetch(start: number, end: number, options: AbortOptions): Promise<boolean> {
     try {
-      for await (const _ of this.#handle.read({ start, end }, 'range', options)) break
+      for await (const piece of this.#handle.lend({ start, end }, 'range', options)) piece.release()
       return true
     } catch (error) {
       if (isAbort(error)) throw error
@@ -112,7 +119,15 @@ export class Seeding {
   }
 
   #choose(peerId: string): number | undefined {
-    return chooseChunk(this.#candidatesFor(peerId), this.#blob.isComplete)
+    return chooseChunk(this.#candidatesFor(peerId), this.#blob.isComplete && !this.#isDelivering())
+  }
+
+  /** Some chunk is on its way to its first receiver: second copies of others would only slow it down. */
+  #isDelivering(): boolean {
+    const nowMs = this.#components.clock.now()
+    return this.#handedTimes.some(
+      (handed, chunk) => handed > 0 && this.#blob.copiesOf(chunk) === 0 && !this.#isLost(chunk, nowMs),
+    )
   }
 
   *#candidatesFor(peerId: string): Iterable<SeedCandidate> {
@@ -122,28 +137,36 @@ export class Seeding {
       if (!this.#blob.has(chunk) || this.#blob.isHeldBy(peerId, chunk)) continue
       const copies = this.#blob.copiesOf(chunk)
       const handed = this.#handedTimes[chunk] ?? 0
-      const isGone = (handedAtMs: number | undefined) => handedAtMs === undefined || nowMs - handedAtMs > LOST_AFTER_MS
-      if (!isGone(given?.get(chunk)) || (handed > 0 && copies === 0 && !isGone(this.#handedAtMs[chunk]))) continue
+      if (!isOverdue(given?.get(chunk), nowMs)) continue
+      if (handed > 0 && copies === 0 && !this.#isLost(chunk, nowMs)) continue
       yield { chunk, handed, copies }
     }
   }
 
+  /** Whoever it was handed to last does not report it, or cannot any more. */
+  #isLost(chunk: number, nowMs: number): boolean {
+    const receiver = this.#receivers.get(chunk)
+    return isOverdue(this.#handedAtMs[chunk], nowMs) || (receiver !== undefined && this.#blob.hasLeft(receiver))
+  }
+
   #hand(peerId: string, chunk: number): number {
+    this.#components.turns.took(peerId)
     this.#handedTimes[chunk] = (this.#handedTimes[chunk] ?? 0) + 1
     this.#handedAtMs[chunk] = this.#components.clock.now()
+    this.#receivers.set(chunk, peerId)
     const given = this.#handedTo.get(peerId) ?? new Map<number, number>()
     this.#handedTo.set(peerId, given.set(chunk, this.#components.clock.now()))
     return chunk
   }
 
   /** Waits its turn; resolves with the number of others that may be woken instead, should it find nothing for itself. */
-  async #park(forMs: number, signal: AbortSignal | undefined): Promise<number> {
+  async #park(peerId: string, forMs: number, signal: AbortSignal | undefined): Promise<number> {
     signal?.throwIfAborted()
     const { promise, resolve, reject } = Promise.withResolvers<number>()
     const timer = this.#components.clock.after(forMs, () => resolve(0))
     const onAbort = () => reject(signal?.reason)
     signal?.addEventListener('abort', onAbort, { once: true })
-    this.#parked.add(resolve)
+    this.#parked.set(resolve, peerId)
     try {
       return await promise
     } finally {
@@ -153,16 +176,31 @@ export class Seeding {
     }
   }
 
-  /** Wakes the first in the queue; it passes the word on when the chunk is of no use to it, `most` times in all. */
+  /**
+   * Wakes whoever was given least lately, of those the first to have come; it passes the word on when the chunk is of no use
+   * to it, `most` times in all.
+   */
   #wakeNext(most: number): void {
     if (most <= 0) return
-    for (const resolve of this.#parked) {
-      this.#parked.delete(resolve)
-      return resolve(most)
+    const { turns } = this.#components
+    let next: { resolve: (wakes: number) => void; peerId: string; turn: number } | undefined
+    for (const [resolve, peerId] of this.#parked) {
+      const turn = turns.of(peerId)
+      if (next === undefined || turn < next.turn) next = { resolve, peerId, turn }
+      if (turn === 0) break
     }
+    if (next === undefined) return
+    this.#parked.delete(next.resolve)
+    // Now and not when it has chosen: the next chunk of another layer may come before it does.
+    turns.took(next.peerId)
+    next.resolve(most)
   }
 
   #wakeAll(): void {
-    for (const resolve of [...this.#parked]) resolve(0)
+    for (const resolve of [...this.#parked.keys()]) resolve(0)
   }
+}
+
+function isOverdue(handedAtMs: number | undefined, nowMs: number): boolean {
+  return handedAtMs === undefined || nowMs - handedAtMs > LOST_AFTER_MS
 }

@@ -35,6 +35,19 @@ test('a cold wave reports what it measured', { timeout: 60_000 }, async (t) => {
   assert.match(await readFile(join(folder, 'wave.svg'), 'utf8'), /^<svg /)
 })
 
+test('nobody fails when others are killed and join in the middle of a pull', { timeout: 60_000 }, async (t) => {
+  const json = join(testScope(t).use(await tempFolder('bench-test')).path, 'churn.json')
+  const flags = ['--nodes', '3', '--kills', '1', '--joins', '1', '--size', '8MiB', '--runs', '1', '--no-baseline']
+
+  const { code, output } = await run(process.execPath, [...NODE_ARGS, 'churn', ...flags, '--json', json], {
+    timeoutMs: 50_000,
+  })
+
+  assert.equal(code, 0, output)
+  const { results } = JSON.parse(await readFile(json, 'utf8'))
+  assert.deepEqual([results.failures, results.failedPulls, results.killed, results.joined], [0, 0, 1, 1])
+})
+
 test('wrong usage is explained and ends with code 2', async () => {
   for (const [args, reason] of [
     [['cold-wave', '--nodes', 'many'], /whole number/],

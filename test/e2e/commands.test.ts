@@ -148,7 +148,7 @@ test('an agent killed in the middle of a pull goes on where it was', { timeout: 
   const dataDir = join(lab.folder, 'data')
   const first = await lab.swarm.addAgent({ dataDir })
   lab.origin.limitRate(6_000_000)
-  const pulling = lab.pull(first)
+  const pulling = lab.pullFromMirror(first)
   pulling.catch(() => undefined)
   while (lab.origin.counts.blobBytes < 0.6 * lab.image.blobBytes) await sleep(10)
   await first.child.kill()

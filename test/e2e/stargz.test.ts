@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
-import { before, test } from 'node:test'
+import { before, test, type TestContext } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { generateClusterKey, saveClusterKey } from '../../src/p2p/index.ts'
 import { assertOk, ContainerLab, type ContainerLabInit } from '../support/container-lab.ts'
@@ -33,6 +33,10 @@ const ANSWER_LIMIT_MS = 15_000
 /** Slow enough that peers are asked before the origin has given everything. */
 const SLOW_BYTES_PER_SECOND = 6_000_000
 
+/** About twenty lines of a log. */
+const LAST_WORDS_CHARS = 6_000
+
+/** Each request with its client and status. */
 const DEBUG_LOG = { log: { level: 'debug', format: 'json' } }
 
 let image: BuiltImage
@@ -53,8 +57,19 @@ before(
   { timeout: PREPARE_TIMEOUT_MS },
 )
 
-async function startLab(scope: AsyncDisposableStack, init: Omit<ContainerLabInit, 'image'>): Promise<ContainerLab> {
-  return scope.use(await ContainerLab.start({ image, ...init }))
+/** Starts a cluster; when the test has failed the last words of its processes are told. */
+async function startLab(
+  t: TestContext,
+  scope: AsyncDisposableStack,
+  { settings, ...init }: Omit<ContainerLabInit, 'image'>,
+): Promise<ContainerLab> {
+  const lab = scope.use(await ContainerLab.start({ image, ...init, settings: { ...DEBUG_LOG, ...settings } }))
+  scope.defer(() => {
+    if (t.passed) return
+    for (const { name, child } of [...lab.swarm.trackers, ...lab.swarm.agents])
+      t.diagnostic(`${name}: ${child.output.slice(-LAST_WORDS_CHARS)}`)
+  })
+  return lab
 }
 
 async function startNode(scope: AsyncDisposableStack, lab: ContainerLab, agent: ShoalProcess, fetchesAhead = false) {
@@ -93,7 +108,7 @@ test(
   withStargz(90_000),
   async (t) => {
     const scope = testScope(t)
-    const lab = await startLab(scope, { agents: 3, trackers: 1, settings: DEBUG_LOG })
+    const lab = await startLab(t, scope, { agents: 3, trackers: 1 })
     const [first, second, third] = lab.swarm.agents
     assert.ok(first && second && third)
 
@@ -131,7 +146,7 @@ test(
 
 test('a mounted image bears an agent that is stopped, and one that is killed', withStargz(90_000), async (t) => {
   const scope = testScope(t)
-  const lab = await startLab(scope, { agents: 1, trackers: 1 })
+  const lab = await startLab(t, scope, { agents: 1, trackers: 1 })
   const [agent] = lab.swarm.agents
   assert.ok(agent)
   const node = await startNode(scope, lab, agent)
@@ -160,7 +175,7 @@ test(
   withStargz(90_000),
   async (t) => {
     const scope = testScope(t)
-    const lab = await startLab(scope, { agents: 2, trackers: 1 })
+    const lab = await startLab(t, scope, { agents: 2, trackers: 1 })
     const [giver, agent] = lab.swarm.agents
     const [tracker] = lab.swarm.trackers
     assert.ok(giver && agent && tracker)
@@ -185,7 +200,7 @@ test(
   withStargz(90_000),
   async (t) => {
     const scope = testScope(t)
-    const lab = await startLab(scope, { agents: 1, trackers: 0, settings: DEBUG_LOG })
+    const lab = await startLab(t, scope, { agents: 1, trackers: 0 })
     const [agent] = lab.swarm.agents
     assert.ok(agent)
     const reader = await startReader(scope, await startNode(scope, lab, agent), lab.reference)
@@ -215,7 +230,7 @@ test('wrong bytes of a hostile peer never reach a mounted image', withStargz(90_
   const key = generateClusterKey()
   const keyFile = join(scope.use(await tempFolder('key')).path, 'cluster.key')
   await saveClusterKey(keyFile, key)
-  const lab = await startLab(scope, { agents: 2, trackers: 1, settings: { cluster: { keyFile } } })
+  const lab = await startLab(t, scope, { agents: 2, trackers: 1, settings: { cluster: { keyFile } } })
   const [first, victim] = lab.swarm.agents
   assert.ok(first && victim)
   const warm = await startNode(scope, lab, first)

@@ -2,7 +2,7 @@ import type { PeerProtocolError } from '../../src/exchange/index.ts'
 import { InboundPeers } from '../../src/exchange/inbound-peers.ts'
 import { Lane } from '../../src/exchange/lane.ts'
 import { DEFAULT_LIMITS, type ExchangeLimits, PROTOCOL_VERSION } from '../../src/exchange/limits.ts'
-import { Link } from '../../src/exchange/link.ts'
+import { Link, type LinkInit } from '../../src/exchange/link.ts'
 import type { HelloMessage } from '../../src/exchange/messages.ts'
 import { exchangeMetrics } from '../../src/exchange/metrics.ts'
 import { UploadSlots } from '../../src/exchange/upload-slots.ts'
@@ -41,6 +41,8 @@ export class ExchangePair {
   readonly far: MemoryChannel[] = []
   readonly breaches: PeerProtocolError[] = []
   readonly closings: (Error | undefined)[] = []
+  /** How data lanes are opened. */
+  openLane: LinkInit['openLane'] = async () => ({ lane: new Lane(this.channel()), isFast: false })
   readonly #options: ExchangePairOptions
 
   constructor(options: ExchangePairOptions = {}) {
@@ -91,7 +93,7 @@ export class ExchangePair {
         metrics: exchangeMetrics(this.metrics),
         buffers: this.buffers,
         openControl: async () => new Lane(this.channel()),
-        openLane: async () => new Lane(this.channel()),
+        openLane: async (bulkPort, options) => await this.openLane(bulkPort, options),
         onClosed: (error) => this.closings.push(error),
       },
       {},

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type PullResult, pullAsContainerd } from '../../bench/lab/containerd-pull.ts'
+import type { PullHost } from '../../bench/lab/host-chain.ts'
 import { EmbeddedRegistry } from '../../bench/demo/embedded-registry.ts'
 import { type ClusterKey, generateClusterKey, saveClusterKey } from '../../src/p2p/index.ts'
 import { CountingProxy } from './counting-proxy.ts'
@@ -37,6 +38,12 @@ export interface FaultLabInit {
 export interface LabOrigin {
   readonly image: BuiltImage
   readonly registry: CountingProxy
+}
+
+export interface LabPullOptions {
+  readonly timeoutMs?: number
+  /** The only or first origin when left out. */
+  readonly from?: LabOrigin
 }
 
 interface Parts {
@@ -101,15 +108,15 @@ export class FaultLab implements AsyncDisposable {
     return `${this.origin.host}/${REPOSITORY}:${TAG}`
   }
 
-  /** Pulls through the agent; throws unless every digest is right. */
-  async pull(agent: ShoalProcess, options: { timeoutMs?: number; from?: LabOrigin } = {}): Promise<PullResult> {
-    const { timeoutMs = PULL_TIMEOUT_MS, from = this.#first } = options
-    return await pullAsContainerd({
-      hosts: [{ url: agent.mirrorUrl, namespace: from.registry.host }, { url: `http://${from.registry.host}` }],
-      repository: REPOSITORY,
-      tag: TAG,
-      signal: AbortSignal.timeout(timeoutMs),
-    })
+  /** Pulls through the agent, going on at the registry where it fails; throws unless every digest is right. */
+  async pull(agent: ShoalProcess, options: LabPullOptions = {}): Promise<PullResult> {
+    const { registry } = options.from ?? this.#first
+    return await this.#pull([mirrorOf(agent, registry), { url: `http://${registry.host}` }], options)
+  }
+
+  /** Pulls from the agent alone: what it does not give fails the pull. */
+  async pullFromMirror(agent: ShoalProcess, options: LabPullOptions = {}): Promise<PullResult> {
+    return await this.#pull([mirrorOf(agent, (options.from ?? this.#first).registry)], options)
   }
 
   /** URL at the agent's mirror of what stands behind `lab/app/`, with the namespace in the query. */
@@ -121,11 +128,19 @@ export class FaultLab implements AsyncDisposable {
     await this.#owned.disposeAsync()
   }
 
+  async #pull(hosts: readonly PullHost[], { timeoutMs = PULL_TIMEOUT_MS }: LabPullOptions): Promise<PullResult> {
+    return await pullAsContainerd({ hosts, repository: REPOSITORY, tag: TAG, signal: AbortSignal.timeout(timeoutMs) })
+  }
+
   get #first(): LabOrigin {
     const [first] = this.origins
     if (first === undefined) throw new Error('the lab has no image')
     return first
   }
+}
+
+function mirrorOf(agent: ShoalProcess, registry: CountingProxy): PullHost {
+  return { url: agent.mirrorUrl, namespace: registry.host }
 }
 
 /** Bytes of memory that the process has resident. */

@@ -35,6 +35,7 @@ export class LazyNode implements AsyncDisposable {
   readonly containerd: Containerd
   readonly snapshotter: StargzSnapshotter
   readonly #owned: AsyncDisposableStack
+  readonly #running = new Set<LazyContainer>()
 
   private constructor(containerd: Containerd, snapshotter: StargzSnapshotter, owned: AsyncDisposableStack) {
     this.containerd = containerd
@@ -80,7 +81,10 @@ export class LazyNode implements AsyncDisposable {
       command: ctr,
       args: [...args, 'run', '--rm', '--snapshotter', 'stargz', reference, id, ...command],
     })
-    return new LazyContainer(id, child, this.containerd)
+    const container = new LazyContainer(id, child, this.containerd)
+    this.#running.add(container)
+    void child.exited().then(() => this.#running.delete(container))
+    return container
   }
 
   /** Pulls the image, which must be new here, and runs it until its first line. */
@@ -94,8 +98,15 @@ export class LazyNode implements AsyncDisposable {
     return { pullMs: pulledMs - startMs, runMs: performance.now() - pulledMs }
   }
 
-  /** containerd lets go of its mounts first; those of the snapshotter lie below them. */
+  /**
+   * A reader that hangs on a mount dies only when the mount's server is gone, and containerd counts as running for as long as
+   * one of its containers is: so these two first. Then containerd lets go of its mounts, which lie on the snapshotter's.
+   */
   async [Symbol.asyncDispose](): Promise<void> {
+    const running = [...this.#running]
+    await Promise.all(running.map(async (container) => await container.kill()))
+    if (this.#running.size > 0) await this.snapshotter.child.kill()
+    await Promise.all(running.map(async (container) => await container[Symbol.asyncDispose]()))
     await this.#owned.disposeAsync()
   }
 }
@@ -114,21 +125,23 @@ export class LazyContainer implements AsyncDisposable {
 
   /** Waits for the end of it; everything it printed. Throws unless it ended with 0. */
   async finished(): Promise<string> {
-    const timer = setTimeout(() => void this.#kill(), RUN_TIMEOUT_MS)
+    const timer = setTimeout(() => void this.kill(), RUN_TIMEOUT_MS)
     const { code } = await this.child.exited()
     clearTimeout(timer)
     if (code !== 0) throw new Error(`${this.#id} ended with code ${code}:\n${this.child.output.slice(-4_000)}`)
     return this.child.output
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  /** Tells it to die, without waiting for that. */
+  async kill(): Promise<void> {
     if (!this.child.isRunning) return
-    await this.#kill()
-    await this.child.stop(KILL_TIMEOUT_MS)
-  }
-
-  async #kill(): Promise<void> {
     const [ctr, ...args] = this.#containerd.ctr
     await run(ctr, [...args, 'tasks', 'kill', '--signal', 'SIGKILL', this.#id], { timeoutMs: KILL_TIMEOUT_MS })
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (!this.child.isRunning) return
+    await this.kill()
+    await this.child.stop(KILL_TIMEOUT_MS)
   }
 }

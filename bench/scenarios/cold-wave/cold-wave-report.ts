@@ -2,8 +2,9 @@ import { formatBytes, formatDuration, formatShare } from '../../../src/cli/termi
 import type { Links } from '../../lab/lab.ts'
 import { type Chart, median, type Table } from '../../report/index.ts'
 import type { Bar, ScenarioReport } from '../../scenario.ts'
+import { WARM_UP_BYTES } from '../lab-pulls.ts'
 import { type Figures, figureAt, summarize } from '../run-figures.ts'
-import { type MeasuredWave, WARM_UP_BYTES } from './cold-wave.ts'
+import type { MeasuredWave } from './cold-wave.ts'
 import type { ColdWaveFlags } from './cold-wave-flags.ts'
 
 export interface WavesInit {

@@ -6,6 +6,7 @@ import { evenLayers, linksOf } from '../../lab/lab-flags.ts'
 import type { LabImage } from '../../lab/origin.ts'
 import { runWave, type Wave } from '../../lab/wave.ts'
 import type { ScenarioContext } from '../../scenario.ts'
+import { pullsFromOrigin, pullsThroughAgents, pullTimeoutMs, storeQuota, WARM_UP_BYTES } from '../lab-pulls.ts'
 import type { ColdWaveFlags } from './cold-wave-flags.ts'
 import { type SourceBytes, sourceBytes, zonePairs, type ZonePairs } from './status-difference.ts'
 
@@ -22,19 +23,6 @@ export interface MeasuredWave {
 
 /** Share of the image that clients have on average when something is killed. */
 const KILL_AT_SHARE = 0.5
-
-/** A pull may take this many times what the whole wave takes when every byte comes over the origin's link, and a minute. */
-const TIMEOUT_FACTOR = 3
-const TIMEOUT_BASE_MS = 60_000
-
-/** What a machine moves at least where nothing is shaped; only deadlines depend on it. */
-const UNSHAPED_BYTES_PER_SECOND = 20e6
-
-/** Images that fit a store: the one being pulled, the one before it, and room. */
-const IMAGES_IN_STORE = 2.5
-
-/** Bytes of an image that is pulled before anything is measured: enough for the code of all processes to be compiled. */
-export const WARM_UP_BYTES = 16 * 1024 ** 2
 
 /** A lab and its running agents, through which one fresh image after the other is pulled. */
 export class ColdWave implements AsyncDisposable {
@@ -101,31 +89,22 @@ export class ColdWave implements AsyncDisposable {
     nodes: readonly FleetNode[] | undefined,
     onProgress: (share: number) => void,
   ): Promise<Wave> {
-    const origin = { url: `http://${this.#lab.origin.host}` }
     const pulls =
-      nodes === undefined
-        ? this.#lab.nodes.map(({ client }) => ({ client, hosts: [origin] }))
-        : nodes.map(({ client, agent }) => ({
-            client,
-            hosts: [{ url: agent.mirrorUrl, namespace: this.#lab.origin.host }, origin],
-          }))
+      nodes === undefined ? pullsFromOrigin(this.#lab, 0, this.#lab.nodes.length) : pullsThroughAgents(this.#lab, nodes)
     const { repository, tag } = image
     const init = { pulls, repository, tag, staggerMs: this.#flags.stagger, timeoutMs: this.#timeoutMs(image) }
     return await runWave(init, { signal: this.#context.signal, onProgress })
   }
 
   #timeoutMs({ imageBytes }: LabImage): number {
-    const bytesPerSecond = this.links === undefined ? UNSHAPED_BYTES_PER_SECOND : this.links.originBitsPerSecond / 8
-    const allSeconds = (imageBytes * this.#flags.nodes) / bytesPerSecond
-    return Math.ceil(TIMEOUT_BASE_MS + TIMEOUT_FACTOR * 1_000 * allSeconds)
+    return pullTimeoutMs(this.links, imageBytes * this.#flags.nodes)
   }
 
   async #startFleet(): Promise<Fleet> {
     const { zones, carrier, size } = this.#flags
     this.#context.progress(`starting ${this.#flags.nodes} agents`)
-    const quotaMiB = Math.ceil((size * IMAGES_IN_STORE) / 1024 ** 2) + STORE_ROOM_MIB
     const settings: Settings = {
-      store: { quota: `${quotaMiB}MiB` },
+      store: { quota: storeQuota(size) },
       ...(carrier === undefined ? {} : { exchange: { carrier } }),
     }
     const init = zones === undefined ? { settings } : { settings, zones }
@@ -151,9 +130,6 @@ export class ColdWave implements AsyncDisposable {
     return await this.#lab.origin.addImage(evenLayers(size, layers), this.#context)
   }
 }
-
-/** Room in a store besides images: maps, and what is being written. */
-const STORE_ROOM_MIB = 64
 
 /** Kills one process, once, in the middle of a wave. */
 class Killer {

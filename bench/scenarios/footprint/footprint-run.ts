@@ -6,7 +6,7 @@ import { runWave } from '../../lab/wave.ts'
 import type { ScenarioContext } from '../../scenario.ts'
 import { cpuSecondsOf } from '../pair/process-cpu.ts'
 import { memoryOf, startedAtMs } from './process-memory.ts'
-import { slopeOf } from './slope.ts'
+import { floorSlopeOf } from './slope.ts'
 
 export interface FootprintParams {
   readonly pulls: number
@@ -31,8 +31,11 @@ const IDLE_MS = 30_000
 /** Layers of an image; several, as images have. */
 const LAYERS = 4
 
-/** Part of the pulls in which buffers, caches and the store still fill up; the slope is of the rest. */
+/** Part of the pulls in which code is compiled, and pools and the store fill up; the slope is of the rest. */
 const WARM_UP_SHARE = 1 / 3
+
+/** Pulls of which the least memory counts; V8 collects at least that often. */
+const FLOOR_PULLS = 5
 
 /** A pull of an ordinary size takes a second; one that takes this long has failed. */
 const PULL_TIMEOUT_MS = 120_000
@@ -48,7 +51,9 @@ export async function measureFootprint(lab: Lab, params: FootprintParams, contex
   await sleep(SETTLE_MS, undefined, { signal: context.signal })
   const idle = await idleFigures(fleet, context.signal)
   const pulled = await pullMany(lab, fleet, params, context)
-  const slopes = pulled.rssMiB.map(({ values }) => slopeOf(values.slice(Math.floor(values.length * WARM_UP_SHARE))))
+  const slopes = pulled.rssMiB.map(({ values }) =>
+    floorSlopeOf(values.slice(Math.floor(values.length * WARM_UP_SHARE)), FLOOR_PULLS),
+  )
   const steepest = slopes.reduce((worst, slope) => (slope.low > worst.low ? slope : worst))
   const statuses = [...(await fleet.statuses(context)).values()]
   const memories = await Promise.all(agents.map(({ child }) => memoryOf(child.pid)))

@@ -18,10 +18,10 @@ export const footprintScenario: Scenario = {
   name: 'footprint',
   summary: 'Memory, idle CPU and start of an agent, and its memory over many pulls into a store smaller than their sum',
   flags: [
-    // The confidence interval of the slope is computed for no fewer.
-    { flags: '--pulls <count>', description: 'different images', defaultValue: '40', parse: countOf(27, 10_000) },
-    { flags: '--size <size>', description: 'size of each image', defaultValue: '64MiB', parse: parseSize },
-    { flags: '--quota <size>', description: 'what a store may hold', defaultValue: '640MiB', parse: parseSize },
+    // With fewer there is no saying whether memory grows.
+    { flags: '--pulls <count>', description: 'different images', defaultValue: '120', parse: countOf(60, 10_000) },
+    { flags: '--size <size>', description: 'size of each image', defaultValue: '16MiB', parse: parseSize },
+    { flags: '--quota <size>', description: 'what a store may hold', defaultValue: '160MiB', parse: parseSize },
   ],
   examples: ['footprint --runs 1', 'footprint --runs 1 --pulls 400 --size 256MiB --quota 2GiB'],
 

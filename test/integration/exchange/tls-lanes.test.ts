@@ -4,11 +4,13 @@ import { createServer } from 'node:net'
 import { test } from 'node:test'
 import { sha256, systemClock } from '../../../src/core/index.ts'
 import { Exchange, type FollowEvents, PeerClosedError, type PeerLink } from '../../../src/exchange/index.ts'
+import { Link } from '../../../src/exchange/link.ts'
 import { TlsCarrier } from '../../../src/exchange/tls-carrier.ts'
 import { generateIdentity, peerIdOf, tlsIdentityOf } from '../../../src/p2p/index.ts'
 import { Metrics, silentLogger } from '../../../src/telemetry/index.ts'
 import { watch } from '../../support/exchange-bench.ts'
 import { type ExchangeNode, type ExchangeSwarm, peerRefOf, startExchangeSwarm } from '../../support/exchange-swarm.ts'
+import { HandshakeDelay } from '../../support/handshake-delay.ts'
 import { eventually, startP2pNode } from '../../support/p2p-swarm.ts'
 
 const MIB = 1024 * 1024
@@ -37,6 +39,25 @@ async function pullAll(link: PeerLink, { blob }: ExchangeSwarm): Promise<void> {
 async function lanesOf({ metrics }: ExchangeNode, carrier: 'tls' | 'libp2p', direction = 'sent'): Promise<number> {
   const line = new RegExp(`lanes_total\\{carrier="${carrier}",direction="${direction}"\\} (\\d+)`)
   return Number(line.exec(await metrics.render())?.[1] ?? 0)
+}
+
+/** Where the swarm is told that the bulk port is: slow to answer there, or never. */
+async function delayOf({ exchange }: ExchangeNode, delayMs: number | undefined): Promise<HandshakeDelay> {
+  assert.ok(exchange.bulkPort !== undefined)
+  return await HandshakeDelay.start(ELSEWHERE, { host: '127.0.0.1', port: exchange.bulkPort }, delayMs)
+}
+
+const filterOf = async (node: ExchangeNode) => await delayOf(node, undefined)
+
+/** A new exchange in the place of one that was stopped. */
+async function startAgain({ tlsIdentity, components }: ExchangeNode) {
+  const tls = { identity: tlsIdentity, listen: { host: '127.0.0.1', port: 0 }, isPreferred: true }
+  const exchange = new Exchange(
+    { role: 'agent', uploadSlots: 4, maxLanesPerPeer: 4, tls },
+    { ...components, logger: silentLogger(), metrics: new Metrics() },
+  )
+  await exchange.start()
+  return { bulkPort: exchange.bulkPort, [Symbol.asyncDispose]: async () => await exchange.stop() }
 }
 
 test('two exchanges agree on TLS over the control stream, and all lanes go there', limit, async () => {
@@ -70,17 +91,54 @@ test('a closed bulk port goes unnoticed, and is not tried for each lane', limit,
   assert.deepEqual([await lanesOf(client, 'tls'), await lanesOf(client, 'libp2p')], [0, 4])
 })
 
-test('a bulk port that accepts and says nothing delays the first chunk by its deadline only', limit, async () => {
-  await using swarm = await startExchangeSwarm(2, 8 * MIB, { hosts: [ELSEWHERE], limits: { tlsOpenTimeoutMs: 300 } })
+test('a bulk port that accepts and says nothing costs the first want less than half a second', limit, async () => {
+  await using swarm = await startExchangeSwarm(2, 8 * MIB, { hosts: [ELSEWHERE] })
   const [server, client] = pairOf(swarm.nodes)
-  const silent = createServer((socket) => socket.resume())
+  await using filter = await filterOf(server)
   const link = await client.exchange.connect(peerRefOf(server), {})
-  silent.listen(server.exchange.bulkPort, ELSEWHERE)
-  await once(silent, 'listening')
+  const startMs = systemClock.now()
+  const { payload } = await link.follow(swarm.blob.ref, [], quiet).request(0, {})
+  const tookMs = systemClock.now() - startMs
+  payload.release()
+  assert.ok(tookMs < 500, `${tookMs} ms`)
   await pullAll(link, swarm)
-  assert.match(await client.metrics.render(), /tls_fallbacks_total [1-4]\n/)
-  silent.close()
-  await once(silent, 'close')
+  assert.deepEqual([await lanesOf(client, 'tls'), await lanesOf(client, 'libp2p')], [0, 4])
+  assert.equal(filter.acceptedCount, 1)
+})
+
+test('a pull moves over to TLS when the handshakes are slow, and its libp2p lanes end', limit, async () => {
+  await using swarm = await startExchangeSwarm(2, 16 * MIB, { hosts: [ELSEWHERE] })
+  const [server, client] = pairOf(swarm.nodes)
+  await using _delay = await delayOf(server, 1_000)
+  const link = await client.exchange.connect(peerRefOf(server), {})
+  const startMs = systemClock.now()
+  while ((await lanesOf(client, 'tls')) < 4 && systemClock.now() - startMs < 10_000) await pullAll(link, swarm)
+  await pullAll(link, swarm)
+  assert.ok(link instanceof Link)
+  // Lanes that only finish what they are at count too.
+  assert.equal(link.laneCount, 4)
+  assert.equal(await lanesOf(client, 'tls'), 4)
+  const begunSlowCount = await lanesOf(client, 'libp2p')
+  assert.ok(begunSlowCount > 0)
+  assert.match(await client.metrics.render(), new RegExp(`tls_late_total ${begunSlowCount}\n`))
+  await eventually(async () => (await lanesOf(server, 'tls', 'received')) === 4)
+  assert.match(await client.metrics.render(), /tls_fallbacks_total 0/)
+})
+
+test('a ban and a stop end the attempts that nobody waits for', limit, async () => {
+  for (const end of ['ban', 'stop'] as const) {
+    await using swarm = await startExchangeSwarm(2, 8 * MIB, { hosts: [ELSEWHERE] })
+    const [server, client] = pairOf(swarm.nodes)
+    await using filter = await filterOf(server)
+    await pullAll(await client.exchange.connect(peerRefOf(server), {}), swarm)
+    assert.equal(filter.openCount, 1)
+    const startMs = systemClock.now()
+    if (end === 'ban') client.exchange.punish(server.node.peerId, new Error('the test says so'))
+    else await client.exchange.stop()
+    await eventually(() => filter.openCount === 0)
+    assert.ok(systemClock.now() - startMs < 3_000)
+    assert.match(await client.metrics.render(), /tls_fallbacks_total 0/)
+  }
 })
 
 test('a peer that is dropped or banned loses its TLS lanes at both ends', limit, async () => {
@@ -121,15 +179,24 @@ test('a peer that starts over is found at its new bulk port', limit, async () =>
   const lanes = await lanesOf(client, 'tls')
   await server.exchange.stop()
   await eventually(() => client.exchange.links().length === 0)
-  const tls = { identity: server.tlsIdentity, listen: { host: '127.0.0.1', port: 0 }, isPreferred: true }
-  const again = new Exchange(
-    { role: 'agent', uploadSlots: 4, maxLanesPerPeer: 4, tls },
-    { ...server.components, logger: silentLogger(), metrics: new Metrics() },
-  )
-  await again.start()
+  await using _again = await startAgain(server)
   await pullAll(await client.exchange.connect(peerRefOf(server), {}), swarm)
   assert.ok((await lanesOf(client, 'tls')) > lanes)
-  await again.stop()
+})
+
+test('a peer that starts over while its old bulk port is being tried is reached at the new one', limit, async () => {
+  const hosts = [ELSEWHERE]
+  await using swarm = await startExchangeSwarm(2, 8 * MIB, { hosts })
+  const [server, client] = pairOf(swarm.nodes)
+  await using filter = await filterOf(server)
+  await pullAll(await client.exchange.connect(peerRefOf(server), {}), swarm)
+  await server.exchange.stop()
+  await eventually(() => client.exchange.links().length === 0 && filter.openCount === 0)
+  hosts.splice(0, 1, '127.0.0.1')
+  await using again = await startAgain(server)
+  await pullAll(await client.exchange.connect(peerRefOf(server), {}), swarm)
+  assert.ok(again.bulkPort !== undefined)
+  assert.equal(await lanesOf(client, 'tls'), 4)
 })
 
 test('a bulk port that is taken is done without', limit, async () => {

@@ -527,3 +527,24 @@ test('a part of a chunk in memory stays right when the chunk has to leave memory
   open.release()
   await store.close()
 })
+
+test('a chunk that was given to memory while it was written is read in parts without the disk', async (t) => {
+  const metrics = new Metrics()
+  const buffers = new BufferPool(
+    { maxIdleBytes: 1 << 20, minPooledBytes: 4, isPoisoning: true },
+    { clock: new VirtualClock() },
+  )
+  const store = await openStore({ dir: await storeFolder(t), buffers, metrics })
+  const open = await store.open(blobA.ref)
+  const payload = buffers.lease(64)
+  payload.bytes.set(blobA.bytes.subarray(64, 128))
+  const writing = open.write(1, payload.bytes, blobA.digest(1))
+  open.remember(blobA.digest(1), payload)
+  await assert.rejects(open.read(70, 10), ChunkNotHeldError)
+  await writing
+  payload.release()
+  assert.deepEqual(Buffer.from(await open.read(70, 10)), blobA.bytes.subarray(70, 80))
+  assert.match(await metrics.render(), /^shoal_store_read_bytes_total 0$/m)
+  open.release()
+  await store.close()
+})

@@ -52,7 +52,7 @@ export interface ClusterInit {
 
 /** Chunks one node sends at once, as the exchange does; more wants wait for their turn before they are told busy. */
 const UPLOADS: UploadSlotsInit = {
-  slots: 4,
+  slots: 5,
   maxWaiting: DEFAULT_LIMITS.maxWaitingUploads,
   maxWaitMs: DEFAULT_LIMITS.maxUploadWaitMs,
 }

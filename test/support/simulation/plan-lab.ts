@@ -47,6 +47,7 @@ export function planView(init: PlanLabInit): PlanView & { readonly agents: reado
     mayReadOrigin: true,
     originReads: 0,
     freeSlots: 100,
+    roomInWindow: 100,
     settings: {
       ...defaultSettings,
       openWindowBytes: 2 * CHUNK,

@@ -52,7 +52,7 @@ describe('loading the configuration', () => {
   })
 
   it('gives trackers defaults of their own, which anything written overrides', () => {
-    assert.equal(load({ role: 'tracker' }).exchange.uploadSlots, 32)
+    assert.equal(load({ role: 'tracker' }).exchange.uploadSlots, 8)
     assert.equal(load({ role: 'tracker', env: { SHOAL_EXCHANGE_UPLOAD_SLOTS: '4' } }).exchange.uploadSlots, 4)
     const file = folder.write('exchange: { uploadSlots: 5 }')
     assert.equal(load({ role: 'tracker', file }).exchange.uploadSlots, 5)

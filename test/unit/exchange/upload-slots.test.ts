@@ -74,3 +74,29 @@ test('the queue is bounded, and an aborted want leaves it', async () => {
   assert.equal((waiting.error as Error).name, 'AbortError')
   assert.equal(slots.waitingCount, 1)
 })
+
+test('with slow chunks fewer are sent at a time, and as many as before once they are quick again', async () => {
+  const { clock, slots } = bench(8, 64, 500)
+  const sendAll = async (tookMs: number) => {
+    const sent: UploadSlot[] = []
+    while (slots.inUse < slots.limit) sent.push(asSlot(await slots.acquire({ urgency: 'soon' })))
+    await clock.advance(tookMs)
+    for (const slot of sent) slot.release()
+  }
+  await sendAll(700)
+  assert.equal(slots.limit, 8)
+  await sendAll(3_000)
+  assert.equal(slots.limit, 5)
+  for (let i = 0; i < 5; i++) await sendAll(3_000)
+  assert.equal(slots.limit, 4)
+  for (let i = 0; i < 50; i++) await sendAll(100)
+  assert.equal(slots.limit, 8)
+})
+
+test('a node that has fewer slots keeps them however slow its chunks are', async () => {
+  const { clock, slots } = bench(2)
+  const slot = asSlot(await slots.acquire({ urgency: 'soon' }))
+  await clock.advance(5_000)
+  slot.release()
+  assert.equal(slots.limit, 2)
+})

@@ -15,6 +15,7 @@ import { PeerState } from '../../../src/scheduler/peer-state.ts'
 import { Suspects } from '../../../src/scheduler/suspects.ts'
 import { settle, VirtualClock } from '../../support/virtual-clock.ts'
 import { freshBuffers, type Lease, unpooled } from '../../../src/util/index.ts'
+import { TransferWindow } from '../../../src/scheduler/transfer-window.ts'
 
 const BYTES = Buffer.from('a blob of one chunk')
 const REF = { digest: digestOf(BYTES), sizeBytes: BYTES.byteLength }
@@ -40,6 +41,10 @@ async function fetchUnvouched(
       trust: new DigestTrust(1, settings.agreement, () => false),
       suspects: new Suspects(),
       budget: new InFlightBudget(settings.inFlightBytes),
+      window: new TransferWindow(settings.inFlightBytes).join({
+        chunkBytes: BYTES.byteLength,
+        onRoom: () => undefined,
+      }),
       bandwidth: undefined,
       origin: {
         readBlob: async function* (_ref, _access, { start, end }) {

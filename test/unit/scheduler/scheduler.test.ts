@@ -60,6 +60,29 @@ describe('a scheduler', () => {
     await scheduler.stop()
   })
 
+  it('lets a reader have what the disk has not taken yet, and says that it is complete when it has', async () => {
+    const { clock, agent, scheduler, pull } = lab()
+    const blob = await agent.store.open(content.ref)
+    const [disk, write] = [Promise.withResolvers<void>(), blob.write.bind(blob)]
+    blob.write = async (...chunk) => {
+      await disk.promise
+      await write(...chunk)
+    }
+    const handle = await scheduler.open(content.ref, { origins }, {})
+    const completing = handle.complete('whole', () => undefined, {})
+    let readBytes = 0
+    const read = async () => {
+      for await (const { bytes } of handle.lend({ start: 0, end: 500 }, 'range', {})) readBytes += bytes.byteLength
+    }
+    await runUntil(clock, read(), 10_000)
+    assert.deepEqual([readBytes, blob.heldCount, handle.isComplete], [500, 0, false])
+    disk.resolve()
+    await runUntil(clock, Promise.all([completing, pull()]), 10_000)
+    assert.deepEqual([blob.heldCount, handle.isComplete], [4, true])
+    handle.close()
+    await scheduler.stop()
+  })
+
   it('reads ahead of one who reads on, and not of one request for several ranges', async () => {
     const ranges = [
       { start: 0, end: 1_000 },
@@ -89,9 +112,10 @@ describe('a scheduler', () => {
     const { clock, budget, scheduler, pull } = lab()
     const pulling = pull()
     await clock.advance(25)
-    // One read at its last chunk, and the next one, which overlaps with it.
-    assert.equal(budget.freeBytes, defaultSettings.inFlightBytes - 2 * 1_000)
+    // One read at its last chunk, the next one, which overlaps with it, and the chunk before, which is still in memory.
+    assert.equal(budget.freeBytes, defaultSettings.inFlightBytes - 3 * 1_000)
     await runUntil(clock, pulling, 10_000)
+    await clock.advance(1_000)
     assert.equal(budget.freeBytes, defaultSettings.inFlightBytes)
     await scheduler.stop()
   })

@@ -13,6 +13,7 @@ const content = SimulatedContent.real(
   1_000,
 )
 const { ref } = content
+const other = SimulatedContent.real('another layer', new Uint8Array(1_000), 1_000)
 const origins = [{ namespace: 'origin', repository: 'app' }]
 
 /** What a follower was told, in order. */
@@ -46,7 +47,7 @@ function remote(id: string) {
 function lab(hasTracker = false) {
   const clock = new VirtualClock()
   const rates = { nodeBytesPerSecond: 100_000, originBytesPerSecond: 100_000 }
-  const cluster = new SimulatedCluster({ clock, agents: 1, contents: [content], hasTracker, ...rates })
+  const cluster = new SimulatedCluster({ clock, agents: 1, contents: [content, other], hasTracker, ...rates })
   const agent = cluster.agents[0]
   assert.ok(agent)
   return { clock, cluster, agent, supply: agent.supply }
@@ -115,6 +116,16 @@ describe('the supply', () => {
     await cluster.stop()
   })
 
+  it('gives what only passes through memory while it is there', async () => {
+    const { clock, cluster, agent, supply } = lab()
+    agent.store.isFull = true
+    await runUntil(clock, agent.pull(content), 10_000)
+    const found = await supply.read('a', ref, 7, 'soon', {})
+    assert.ok(found !== 'lacks' && 'bytes' in found && typeof found.bytes === 'function')
+    assert.deepEqual(Buffer.from((await found.bytes({})).bytes), Buffer.from(content.bytesOf(7)))
+    await cluster.stop()
+  })
+
   it('lets go of a blob half a minute after the last follower or reader', async () => {
     const { clock, cluster, agent, supply } = lab()
     await runUntil(clock, agent.pull(content), 10_000)
@@ -129,6 +140,31 @@ describe('the supply', () => {
     assert.equal(clock.pendingCount, pending + 1)
     await clock.advance(31_000)
     assert.equal(clock.pendingCount, pending)
+    await cluster.stop()
+  })
+
+  it('lets go of a followed blob that nobody asks for when the store has no room for another one', async () => {
+    const { clock, cluster, agent, supply } = lab()
+    await runUntil(clock, agent.pull(content), 10_000)
+    await clock.advance(60_000)
+    const publisher = new RecordedPublisher()
+    supply.follow(remote('a'), ref, [], publisher)
+    await clock.advance(1)
+    const open = agent.store.open.bind(agent.store)
+    agent.store.open = async (opened) => {
+      if (opened === other.ref && !publisher.isGone) throw new Error('no room')
+      return await open(opened)
+    }
+    const openAnother = async () => (await agent.scheduler.open(other.ref, { origins }, {})).close()
+    await clock.advance(1_500)
+    await supply.read('a', ref, 0, 'soon', {})
+    await clock.advance(1_500)
+    await runUntil(clock, openAnother(), 1_000)
+    assert.equal(publisher.isGone, false, 'asked for a moment ago')
+    await clock.advance(31_000)
+    await runUntil(clock, openAnother(), 1_000)
+    assert.ok(publisher.isGone)
+    assert.notEqual(supply.follow(remote('a'), ref, [], new RecordedPublisher()), undefined)
     await cluster.stop()
   })
 

@@ -10,12 +10,13 @@ const content = SimulatedContent.real(
   Uint8Array.from({ length: 8_000 }, (_, i) => i % 251),
   1_000,
 )
+const other = SimulatedContent.real('another layer', new Uint8Array(1_000), 1_000)
 const origins = [{ namespace: 'origin', repository: 'app' }]
 
 function trackerAlone() {
   const clock = new VirtualClock()
   const rates = { nodeBytesPerSecond: 100_000, originBytesPerSecond: 100_000 }
-  const cluster = new SimulatedCluster({ clock, agents: 0, contents: [content], ...rates })
+  const cluster = new SimulatedCluster({ clock, agents: 0, contents: [content, other], ...rates })
   const [tracker] = cluster.trackers
   assert.ok(tracker?.seeder)
   return { clock, cluster, tracker, seeder: tracker.seeder }
@@ -62,6 +63,25 @@ describe('the tracker seeder', () => {
     await runUntil(clock, seeder.take('agent', content.ref, {}), 1_000)
     await clock.advance(61_000)
     await clock.advance(31_000)
+    assert.equal(tracker.scheduler.find(content.ref.digest), undefined)
+    await cluster.stop()
+  })
+
+  it('lets go of what nobody asks for when the store has no room for another blob', async () => {
+    const { clock, cluster, tracker, seeder } = trackerAlone()
+    seeder.noteWanted(content.ref, origins)
+    await runUntil(clock, seeder.take('agent', content.ref, {}), 1_000)
+    await clock.advance(1_000)
+    const openAnother = async () => (await tracker.scheduler.open(other.ref, { origins }, {})).close()
+    const open = tracker.store.open.bind(tracker.store)
+    tracker.store.open = async (ref) => {
+      if (ref === other.ref) throw new Error('no room')
+      return await open(ref)
+    }
+    await runUntil(clock, openAnother(), 1_000)
+    assert.ok(tracker.scheduler.find(content.ref.digest), 'asked for a second ago')
+    await clock.advance(40_000)
+    await runUntil(clock, openAnother(), 1_000)
     assert.equal(tracker.scheduler.find(content.ref.digest), undefined)
     await cluster.stop()
   })

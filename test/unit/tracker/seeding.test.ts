@@ -4,6 +4,7 @@ import { type AbortOptions, digestOf, ShoalError } from '../../../src/core/index
 import type { BlobHandle } from '../../../src/scheduler/index.ts'
 import { silentLogger } from '../../../src/telemetry/index.ts'
 import { type SeededBlob, Seeding } from '../../../src/tracker/seeding.ts'
+import { Turns } from '../../../src/tracker/turns.ts'
 import { VirtualClock } from '../../support/virtual-clock.ts'
 
 const ref = { digest: digestOf(Buffer.from('blob')), sizeBytes: 40 }
@@ -13,14 +14,16 @@ function seedingLab() {
   const clock = new VirtualClock()
   const held = new Set<number>()
   const holders = new Map<number, Set<string>>()
+  const left = new Set<string>()
   const whole = Promise.withResolvers<void>()
-  const log = { completions: 0, isClosed: false }
+  const log = { completions: 0, released: 0, isClosed: false }
   const blob: SeededBlob & { isComplete: boolean } = {
     chunkCount: 4,
     isComplete: false,
     has: (chunk) => held.has(chunk),
     copiesOf: (chunk) => holders.get(chunk)?.size ?? 0,
     isHeldBy: (peerId, chunk) => holders.get(chunk)?.has(peerId) ?? false,
+    hasLeft: (peerId) => left.has(peerId),
   }
   const handle = {
     complete: async (_kind: string, _onProgress: () => void, { signal }: AbortOptions) => {
@@ -28,11 +31,18 @@ function seedingLab() {
       signal?.addEventListener('abort', () => whole.reject(signal.reason))
       await whole.promise
     },
+    lend: async function* () {
+      yield { bytes: new Uint8Array(10), share: assert.fail, release: () => void log.released++ }
+    },
     close: () => {
       log.isClosed = true
     },
   }
-  const seeding = new Seeding(ref, blob, handle as unknown as BlobHandle, { clock, logger: silentLogger() })
+  const seeding = new Seeding(ref, blob, handle as unknown as BlobHandle, {
+    turns: new Turns(),
+    clock,
+    logger: silentLogger(),
+  })
   return {
     clock,
     seeding,
@@ -42,6 +52,10 @@ function seedingLab() {
     arrives(chunk: number) {
       held.add(chunk)
       seeding.chunkHeld()
+    },
+    leaves(peerId: string) {
+      left.add(peerId)
+      for (const peers of holders.values()) peers.delete(peerId)
     },
     has(peerId: string, chunk: number) {
       holders.set(chunk, (holders.get(chunk) ?? new Set()).add(peerId))
@@ -72,6 +86,13 @@ describe('the seeding of a blob', () => {
     await seeding.close()
   })
 
+  it('gives the bytes of a chunk back that it only wanted to be held', async () => {
+    const { seeding, log } = seedingLab()
+    assert.equal(await seeding.fetch(10, 20, {}), true)
+    assert.equal(log.released, 1)
+    await seeding.close()
+  })
+
   it('parks a want for at most two seconds and then says busy', async () => {
     const { clock, seeding } = seedingLab()
     let answer: unknown
@@ -95,6 +116,18 @@ describe('the seeding of a blob', () => {
     assert.deepEqual(await early, { busyMs: 50, alternates: [] })
     await clock.advance(3_001)
     assert.equal(await seeding.take('b', {}), 0)
+    await seeding.close()
+  })
+
+  it('hands a chunk again at once when its only receiver has left', async () => {
+    const { seeding, arrives, has, leaves } = seedingLab()
+    arrives(0)
+    arrives(1)
+    assert.equal(await seeding.take('a', {}), 0)
+    assert.equal(await seeding.take('a', {}), 1)
+    has('a', 0)
+    leaves('a')
+    assert.deepEqual([await seeding.take('b', {}), await seeding.take('b', {})], [0, 1])
     await seeding.close()
   })
 
