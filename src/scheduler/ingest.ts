@@ -11,7 +11,7 @@ export interface IngestComponents {
 }
 
 /** What can be read of a blob. */
-export type ReadableChunks = Pick<Ingest, 'isReadable' | 'lend' | 'lendIfFresh' | 'wasFetched'>
+export type ReadableChunks = Pick<Ingest, 'isReadable' | 'lend' | 'lendIfFresh' | 'freshDigestAt' | 'wasFetched'>
 
 /** A blob whose store may keep hot chunks in memory. */
 export interface RememberingBlob extends StoredBlob {
@@ -97,6 +97,11 @@ export class Ingest {
   /** The whole chunk where it is still in memory; the caller gives it back. */
   lendIfFresh(chunk: number): Lease | undefined {
     return this.#fresh.get(chunk)?.payload.share()
+  }
+
+  /** sha256 of the chunk where it is still in memory, stored or on its way to be. */
+  freshDigestAt(chunk: number): Uint8Array | undefined {
+    return this.#fresh.get(chunk)?.digest
   }
 
   /**

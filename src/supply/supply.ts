@@ -189,13 +189,13 @@ export class Supply implements ChunkSupply {
     const stored = await this.#blobOf(this.#publication(ref), options)
     // With no room in the store a chunk is in memory for a while; our readers are not the only ones it may serve.
     const blob = stored?.has(chunk) === true ? stored : this.#components.scheduler.find(ref.digest)?.blob
-    const digest = blob?.digestAt(chunk)
-    if (blob === undefined || digest === undefined || !blob.has(chunk)) return undefined
+    // One that was fetched for this very peer may still be on its way to the disk.
+    const fresh = () => this.#components.scheduler.find(ref.digest)?.chunks
+    const digest = blob?.has(chunk) === true ? blob.digestAt(chunk) : fresh()?.freshDigestAt(chunk)
+    if (blob === undefined || digest === undefined) return undefined
     const { layout } = blob
-    // What has just come is still in memory.
     const bytes = async (during: AbortOptions) =>
-      this.#components.scheduler.find(ref.digest)?.chunks.lendIfFresh(chunk) ??
-      (await blob.lend(layout.offsetOf(chunk), layout.lengthOf(chunk), during))
+      fresh()?.lendIfFresh(chunk) ?? (await blob.lend(layout.offsetOf(chunk), layout.lengthOf(chunk), during))
     return { chunk, digest, bytes }
   }
 

@@ -45,6 +45,11 @@ export function withStargz(timeoutMs: number): { readonly timeout: number; reado
   return { timeout: timeoutMs, skip: stargzObstacle() ?? false }
 }
 
+/** Whether an earlier run has built the daemon. */
+export function hasStargzDaemon(): boolean {
+  return existsSync(daemonFile())
+}
+
 /** The daemon's file, built first where an earlier run has not left it; `onBuild` hears of that, since it takes a minute or two. */
 export async function stargzDaemon(onBuild: (file: string) => void = () => undefined): Promise<string> {
   const file = daemonFile()

@@ -97,6 +97,7 @@ class SimulatedBlob implements StoredBlob {
 
   async write(chunk: number, bytes: Uint8Array): Promise<void> {
     if (this.#store.isFull) throw new DiskFullError()
+    await this.#store.written
     this.#chunks.set(chunk, bytes)
     this.#held[chunk] = 1
   }
@@ -135,6 +136,8 @@ class SimulatedBlob implements StoredBlob {
 
 /** A store in memory that holds what it is given. */
 export class SimulatedStore implements ChunkStore {
+  /** What every write waits for: a slow disk. */
+  written: Promise<void> | undefined
   readonly #contents: ReadonlyMap<Digest, SimulatedContent>
   readonly #blobs = new Map<Digest, SimulatedBlob>()
   /** Writes fail. */

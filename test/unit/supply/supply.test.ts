@@ -126,6 +126,21 @@ describe('the supply', () => {
     await cluster.stop()
   })
 
+  it('gives a chunk that is on its way to the disk', async () => {
+    const { clock, cluster, agent, supply } = lab()
+    const disk = Promise.withResolvers<void>()
+    agent.store.written = disk.promise
+    const pulled = agent.pull(content)
+    await clock.advance(5_000)
+    const found = await supply.read('a', ref, 0, 'now', {})
+    assert.ok(found !== 'lacks' && 'bytes' in found && typeof found.bytes === 'function')
+    assert.deepEqual(Buffer.from((await found.bytes({})).bytes), Buffer.from(content.bytesOf(0)))
+    assert.deepEqual(found.digest, content.digestAt(0))
+    disk.resolve()
+    await runUntil(clock, pulled, 10_000)
+    await cluster.stop()
+  })
+
   it('lets go of a blob half a minute after the last follower or reader', async () => {
     const { clock, cluster, agent, supply } = lab()
     await runUntil(clock, agent.pull(content), 10_000)
