@@ -9,6 +9,9 @@ import { version } from '../util/index.ts'
 /** Beyond the time that transfers get to finish: closing listeners, peers and files takes this long at the most. */
 const CLOSING_MS = 5_000
 
+/** It stops everything for a fifth of a second: not while readers that waited for the start are served. */
+const SETTLE_AFTER_MS = 3_000
+
 /**
  * Runs an agent or tracker until a signal, then stops it within `timeouts.stop`; a second signal ends the process at once.
  * A crash stops it in the same way and exits with 1. Resolves once it is up; the process then lives by its sockets.
@@ -34,7 +37,7 @@ export async function runProcess(config: Config, terminal: Terminal): Promise<vo
   )
   try {
     const running = await starting
-    settleMemory()
+    setTimeout(settleMemory, SETTLE_AFTER_MS).unref()
     if (terminal.isInteractive) terminal.out(summary(config, running))
   } catch (error) {
     grace.uninstall()

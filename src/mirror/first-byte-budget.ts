@@ -18,11 +18,12 @@ export type BudgetPolicy = Readonly<Record<ClientKind, BudgetLimits>>
  * it waits longer than it takes to find that a tracker is silent and to go to the origin instead (about 7 s), and a minute
  * when bytes are moving. That nobody can help is known, and said, much earlier than that. nydus, which asks for
  * a size without saying who it is, gives an answer 5 s; stargz gives a mount 30 s and overlaybd and podman no less, which
- * leaves room to try again. SOCI wants headers within 3 s.
+ * leaves room to try again. A lazy client is told in time for nydus even while bytes move: it asks again, and finds what has
+ * come meanwhile. SOCI wants headers within 3 s.
  */
 export const DEFAULT_BUDGETS: BudgetPolicy = {
   containerd: { softMs: 12_000, hardMs: 60_000 },
-  lazy: { softMs: 4_500, hardMs: 15_000 },
+  lazy: { softMs: 4_000, hardMs: 4_000 },
   soci: { softMs: 2_500, hardMs: 2_500 },
   podman: { softMs: 5_000, hardMs: 30_000 },
   other: { softMs: 4_500, hardMs: 30_000 },

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { createHash, randomUUID } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { mkdir, readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -37,7 +37,6 @@ export class Containerd implements AsyncDisposable {
   readonly #socket: string
   readonly #owned: AsyncDisposableStack
   #snapshotter = 'overlayfs'
-  #runCount = 0
 
   private constructor(folder: string, owned: AsyncDisposableStack) {
     this.#folder = folder
@@ -90,7 +89,8 @@ export class Containerd implements AsyncDisposable {
 
   /** Runs a container of a pulled image; what it printed. Throws unless it ended with 0. */
   async run(reference: string, command: readonly string[]): Promise<string> {
-    const id = `task-${(this.#runCount += 1)}`
+    // All containerds of the machine share the folder of runc.
+    const id = `task-${randomUUID()}`
     const args = [
       '--address',
       this.#socket,
