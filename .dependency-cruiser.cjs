@@ -5,7 +5,7 @@
 const levels = [
   ['cli'],
   ['agent'],
-  ['mirror', 'admin', 'prefetch', 'tracker'],
+  ['mirror', 'admin', 'prefetch', 'completion', 'tracker'],
   ['supply', 'catalog'],
   ['scheduler'],
   ['exchange', 'discovery', 'origin', 'store', 'containerd'],

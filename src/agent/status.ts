@@ -1,5 +1,6 @@
 import { type Config, DIRECTIONS, formatRate, type Limits } from '../config/index.ts'
 import type { Clock } from '../core/index.ts'
+import { NO_COMPLETION } from './background-completion.ts'
 import type { SwarmMember } from './swarm-member.ts'
 import { RATE_NAMES, version } from '../util/index.ts'
 
@@ -27,6 +28,7 @@ export function statusOf(
     limits: limitsSet(member.limits.limits),
     bytesBySource: member.scheduler.ledger.total,
     bytesByZone: member.scheduler.zones.total,
+    completion: member.completer?.status ?? NO_COMPLETION,
     store: { usedBytes: usage.usedBytes, quotaBytes: usage.quotaBytes, blobs: usage.blobCount },
   }
 }

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { Catalog, DocumentExchange } from '../catalog/index.ts'
 import { gridLayout } from '../chunking/index.ts'
+import type { Completer } from '../completion/index.ts'
 import type { Config } from '../config/index.ts'
 import { type PeerRef, sha256, systemClock } from '../core/index.ts'
 import { Discovery } from '../discovery/index.ts'
@@ -12,6 +13,7 @@ import { Store } from '../store/index.ts'
 import { BlobDirectory, Supply } from '../supply/index.ts'
 import type { Logger, Metrics } from '../telemetry/index.ts'
 import { TrackerSeeder } from '../tracker/index.ts'
+import { startCompleter } from './background-completion.ts'
 import { BandwidthLimits } from './bandwidth-limits.ts'
 import { bootstrapAddresses, exchangeInit, p2pInit, trustedSigners } from './cluster.ts'
 import { mapMaker } from './map-maker.ts'
@@ -45,6 +47,8 @@ export interface SwarmMember {
   readonly scheduler: Scheduler
   readonly exchange: Exchange
   readonly limits: BandwidthLimits
+  /** Absent where nothing is completed. */
+  readonly completer: Completer | undefined
   /** Ends everything in the reverse order of its start. */
   stop(): Promise<void>
 }
@@ -70,9 +74,21 @@ export async function startSwarmMember(config: Config, components: ProcessCompon
     const catalog = makeCatalog(config, doors, components, shutdown)
     const { scheduler, exchange, membership } = makeBrain(config, doors, components, shutdown)
     await connect(config, doors, { catalog, exchange, logger: components.logger }, shutdown)
+    const completer = startCompleter(config, { scheduler, store: doors.store, ...components })
+    shutdown.add(async () => await completer?.stop())
     membership.start(doors.store.list().map(({ digest }) => digest))
     const { node, store, origin, limits } = doors
-    return { node, store, origin, catalog, scheduler, exchange, limits, stop: async () => await shutdown.run() }
+    return {
+      node,
+      store,
+      origin,
+      catalog,
+      scheduler,
+      exchange,
+      limits,
+      completer,
+      stop: async () => await shutdown.run(),
+    }
   } catch (error) {
     await shutdown.run()
     throw error

@@ -1,3 +1,4 @@
+import { completionLine, completionOf } from './completion-text.ts'
 import type { BytesBySource, StatusView } from './status-view.ts'
 import {
   bar,
@@ -37,6 +38,7 @@ function head(view: StatusView, terminal: Terminal): string {
     `${terminal.paint('bold', `${view.role} ${view.peerId}`)}${zone}, version ${view.version}, up ${formatDuration(view.uptimeSeconds)}, ${ready}`,
     `store: ${blobs} layers, ${formatBytes(usedBytes)} of ${formatBytes(quotaBytes)} (${formatShare(usedBytes, quotaBytes)})`,
     ...limits(view),
+    ...completionLine(view.completion),
     '',
   ].join('\n')
 }
@@ -97,13 +99,19 @@ function layers(view: StatusView, terminal: Terminal): string {
     },
     {
       header: terminal.paint('dim', 'STATE'),
-      value: (layer) => (layer.state === 'downloading' ? terminal.paint('yellow', 'downloading') : 'idle'),
+      value: (layer) => stateOf(layer, view, terminal),
     },
     { header: terminal.paint('dim', 'READERS'), value: (layer) => String(layer.readers), align: 'right' },
     { header: terminal.paint('dim', 'PEERS'), value: (layer) => String(layer.peers), align: 'right' },
   ]
   const hidden = urgentFirst.length - MAX_LAYERS
   return table(urgentFirst.slice(0, MAX_LAYERS), columns) + (hidden > 0 ? `… and ${hidden} more\n` : '')
+}
+
+function stateOf(layer: StatusView['layers'][number], { completion }: StatusView, terminal: Terminal): string {
+  const completing = completionOf(completion, layer.digest)
+  if (layer.state === 'downloading' && completing !== 'completing') return terminal.paint('yellow', 'downloading')
+  return completing ?? 'idle'
 }
 
 function peers(view: StatusView, terminal: Terminal): string {

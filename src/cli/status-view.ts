@@ -12,6 +12,17 @@ export const bytesBySourceSchema = z.object({ store: bytes, peers: bytes, tracke
 /** Rates as they are written, by direction and class: what is answered at `GET` and `PUT /limits`. */
 export const limitsViewSchema = z.record(text, z.record(text, text))
 
+/** Layers that clients read in part, and what is done about it. */
+const completionSchema = z.object({
+  mode: z.enum(['off', 'idle', 'now']),
+  state: z.enum(['idle', 'completing', 'waiting']),
+  because: text.optional(),
+  layers: z.array(z.object({ digest: text, state: text })),
+  done: z.number(),
+  givenUp: z.number(),
+  bytes,
+})
+
 /** What an agent says of itself at `GET /status`. Fields that are not known here are left alone: a newer agent may have more. */
 export const statusViewSchema = z.object({
   peerId: text,
@@ -39,6 +50,8 @@ export const statusViewSchema = z.object({
   bytesBySource: bytesBySourceSchema,
   /** From peers and trackers, by the zone they say they stand in; '' for those that do not say. */
   bytesByZone: z.record(text, bytes).default({}),
+  /** An older agent has none. */
+  completion: completionSchema.default({ mode: 'off', state: 'idle', layers: [], done: 0, givenUp: 0, bytes: 0 }),
   store: z.object({ usedBytes: bytes, quotaBytes: bytes, blobs: z.number() }),
 })
 

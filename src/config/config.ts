@@ -49,6 +49,12 @@ export interface ExchangeConfig {
   readonly carrier: 'tls' | 'libp2p'
 }
 
+/** What becomes of layers that were read in part. */
+export interface CompletionConfig {
+  readonly mode: 'off' | 'idle' | 'now'
+  readonly quietMs: number
+}
+
 export interface TimeoutsConfig {
   readonly firstByteMs: number
   readonly stallMs: number
@@ -79,6 +85,7 @@ export interface Config {
   readonly access: { readonly ttlMs: number; readonly staleLimitMs: number }
   readonly exchange: ExchangeConfig
   readonly limits: Limits
+  readonly completion: CompletionConfig
   readonly timeouts: TimeoutsConfig
   readonly log: {
     readonly level: 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent'

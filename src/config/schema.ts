@@ -56,7 +56,7 @@ function limitsOn(bytes: string) {
     total: rate(', all together', true),
     lazy: rate(' for readers that wait for just these'),
     pull: rate(' for pulls of whole images'),
-    background: rate(' for pulls ahead of time, which nobody waits for'),
+    background: rate(' for pulls ahead of time and for completing layers, which nobody waits for'),
   }).prefault({})
 }
 
@@ -189,6 +189,15 @@ export const settingsSchema = section({
     upload: limitsOn('sent to peers'),
     download: limitsOn('taken from peers and trackers'),
     origin: limitsOn('read from registries'),
+  }).prefault({}),
+  completion: section({
+    mode: setting(leaf.choice('off', 'idle', 'now'), 'off | idle | now', 'idle', {
+      description:
+        'What becomes of a layer that a lazy snapshotter has read a part of. idle: the rest is fetched when no reader waits, gently. now: at once. off: nothing.',
+    }),
+    quiet: setting(leaf.duration(), 'duration', '10s', {
+      description: 'In idle, how long no reader of this node may have had to wait before anything is fetched.',
+    }),
   }).prefault({}),
   timeouts: section({
     firstByte: setting(leaf.duration(), 'duration', '12s', {

@@ -31,6 +31,7 @@ export function toConfig(role: PeerRole, settings: Settings, diskSize: DiskSize)
     access: { ttlMs: settings.access.ttl, staleLimitMs: settings.access.staleLimit },
     exchange: toExchange(settings.exchange),
     limits: settings.limits,
+    completion: { mode: settings.completion.mode, quietMs: settings.completion.quiet },
     timeouts: toTimeouts(settings.timeouts),
     log: settings.log,
   }

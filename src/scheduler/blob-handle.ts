@@ -3,6 +3,7 @@ import type { BandwidthClass, Lease } from '../util/index.ts'
 import { Demand, type DemandKind } from './demand.ts'
 import type { Download } from './download.ts'
 import type { BytesBySource } from './fetch-ledger.ts'
+import { OverflowBlob } from './overflow-blob.ts'
 import type { ReadAhead } from './read-ahead.ts'
 
 /** Times that one chunk is fetched for a reader who finds it gone again; with no disk, readers far apart evict each other's. */
@@ -19,20 +20,29 @@ export interface CompleteOptions extends AbortOptions {
   readonly bandwidth?: BandwidthClass | undefined
 }
 
+/** What the scheduler is told of one handle. */
+export interface BlobHandleEvents {
+  /** A client begins to read `range`. */
+  begins(range: ByteRange, kind: DemandKind): void
+  /** A client's next bytes are not at hand; the function returned is called once they are, or the client has left. */
+  waits(kind: DemandKind): () => void
+  /** A client read bytes that were held before it asked. */
+  storeRead(bytes: number): void
+  closed(): void
+}
+
 /** One client's use of a download: it keeps the download alive until `close`, and reads verified bytes in order. */
 export class BlobHandle {
   readonly #download: Download
   readonly #readAhead: ReadAhead
-  readonly #onClose: () => void
-  readonly #onStoreRead: (bytes: number) => void
+  readonly #events: BlobHandleEvents
   #isClosed = false
   #hasStepped = false
 
-  constructor(download: Download, readAhead: ReadAhead, onStoreRead: (bytes: number) => void, onClose: () => void) {
+  constructor(download: Download, readAhead: ReadAhead, events: BlobHandleEvents) {
     this.#download = download
     this.#readAhead = readAhead
-    this.#onStoreRead = onStoreRead
-    this.#onClose = onClose
+    this.#events = events
   }
 
   get sizeBytes(): number {
@@ -53,6 +63,7 @@ export class BlobHandle {
     const demand = new Demand(kind, range.start, range.end)
     this.#download.want(demand)
     if (kind === 'range') this.#step(range)
+    this.#events.begins(range, kind)
     try {
       for (let position = range.start; position < range.end; ) {
         const chunk = layout.chunkAt(position)
@@ -81,15 +92,24 @@ export class BlobHandle {
   ): Promise<Lease> {
     for (let attempt = 1; ; attempt++) {
       const isHere = this.#download.chunks.isReadable(chunk)
-      if (!isHere) await this.#download.readable(chunk, demand, options)
+      if (!isHere) await this.#waitFor(chunk, demand, options)
       try {
         const piece = await this.#download.chunks.lend(offset, length, options)
-        if (isHere && !this.#download.chunks.wasFetched(chunk)) this.#onStoreRead(length)
+        if (isHere && !this.#download.chunks.wasFetched(chunk)) this.#events.storeRead(length)
         return piece
       } catch (error) {
         // Evicted from memory between its arrival and its turn, or dropped because the whole was wrong.
         if (isAbort(error) || attempt >= MAX_READ_ATTEMPTS || this.#download.chunks.isReadable(chunk)) throw error
       }
+    }
+  }
+
+  async #waitFor(chunk: number, demand: Demand, options: AbortOptions): Promise<void> {
+    const hasEnded = this.#events.waits(demand.kind)
+    try {
+      await this.#download.readable(chunk, demand, options)
+    } finally {
+      hasEnded()
     }
   }
 
@@ -125,9 +145,14 @@ export class BlobHandle {
     return this.#download.blob.isComplete
   }
 
+  /** Whether what is fetched goes to the store; false when it passes through memory, for want of room. */
+  get isKept(): boolean {
+    return !(this.#download.blob instanceof OverflowBlob)
+  }
+
   close(): void {
     if (this.#isClosed) return
     this.#isClosed = true
-    this.#onClose()
+    this.#events.closed()
   }
 }

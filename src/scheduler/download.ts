@@ -171,9 +171,8 @@ export class Download {
     return this.#ingest.blob
   }
 
-  /** Readers and completions under way. */
-  get demandCount(): number {
-    return this.#demands.values().reduce((count, { kind }) => (kind === 'ahead' ? count : count + 1), 0)
+  get demands(): ReadonlySet<Demand> {
+    return this.#demands
   }
 
   /** Bytes held, near enough for a progress bar. */
@@ -215,9 +214,9 @@ export class Download {
     this.#tick()
   }
 
-  /** Ends `demand`; what only it wanted is cancelled. */
+  /** Ends `demand`; what only it wanted is cancelled, unless it was for later anyway. */
   unwant(demand: Demand): void {
-    if (!this.#demands.delete(demand)) return
+    if (!this.#demands.delete(demand) || demand.kind === 'background') return
     for (const attempt of [...this.#board.attempts()]) {
       if (attempt.sourceId !== ORIGIN && this.#urgencyOf(attempt.chunk) === undefined) attempt.controller.abort()
     }

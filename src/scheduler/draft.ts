@@ -133,7 +133,8 @@ export class Draft {
     if (urgency !== 'range' && this.#view.dutyHolder(chunk) !== undefined) return
     const spare = urgency === 'range' ? MAX_ORIGIN_READS : 1
     if (!mayReadOrigin || this.#originReads >= spare) return
-    this.#readOrigin(urgency === 'bulk' ? (this.#firstOfDuty() ?? chunk) : chunk, urgency)
+    const isAny = urgency === 'bulk' || urgency === 'background'
+    this.#readOrigin(isAny ? (this.#firstOfDuty() ?? chunk) : chunk, urgency)
   }
 
   /** The lowest missing chunk that is ours to read: everybody's readers come to the low ones first. */

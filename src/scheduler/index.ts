@@ -6,6 +6,7 @@
  * Owns: the downloads under way, their peers, demands and requests.
  */
 export { BlobHandle, type ByteRange } from './blob-handle.ts'
+export type { ClientActivity } from './client-activity.ts'
 export type { DemandKind } from './demand.ts'
 export type { BytesBySource, ByteSource } from './fetch-ledger.ts'
 export { InFlightBudget } from './in-flight-budget.ts'
@@ -13,6 +14,6 @@ export { rendezvousWeight } from './origin-duty.ts'
 export { MAX_READERS } from './peer-duty.ts'
 export type { PeerState } from './peer-state.ts'
 export type * from './ports.ts'
-export { type DownloadSummary, Scheduler, type SchedulerListener } from './scheduler.ts'
+export { type DownloadSummary, type LazyRead, Scheduler, type SchedulerListener } from './scheduler.ts'
 export { defaultSettings, type SchedulerSettings, trackerSettings } from './settings.ts'
 export { TaskGroup } from './task-group.ts'

@@ -1,7 +1,8 @@
 import { type AbortOptions, type BlobRef, type Digest, isAbort, type PeerRole, ShoalError } from '../core/index.ts'
 import type { Logger } from '../telemetry/index.ts'
 import { abortable } from '../util/index.ts'
-import { BlobHandle } from './blob-handle.ts'
+import { BlobHandle, type BlobHandleEvents, type ByteRange } from './blob-handle.ts'
+import { type ClientActivity, ClientWaits, isLazy, isPulled, readersOf } from './client-activity.ts'
 import { Download } from './download.ts'
 import type { DownloadComponents } from './download-components.ts'
 import { type ByteSource, type BytesBySource, FetchLedger } from './fetch-ledger.ts'
@@ -30,12 +31,24 @@ export interface SchedulerComponents extends Omit<DownloadComponents, 'health' |
   readonly layoutOf: (ref: BlobRef) => StoredBlob['layout']
 }
 
+/** A client begins to read a part of a blob. */
+export interface LazyRead {
+  readonly ref: BlobRef
+  readonly range: ByteRange
+  readonly access: OriginAccess
+  /** All of the blob is in the store. */
+  readonly isComplete: boolean
+}
+
 /** Something that happened to a blob, for those who publish it to peers or count it. */
 export interface SchedulerListener {
   chunkHeld?(ref: BlobRef, chunk: number, digest: Uint8Array, source: ByteSource, sizeBytes: number): void
   /** Verified bytes came from a peer that says it stands in `zone`. */
   receivedFrom?(zone: string, sizeBytes: number): void
   completed?(ref: BlobRef): void
+  readLazily?(read: LazyRead): void
+  /** A client's next bytes are not at hand. */
+  clientWaits?(): void
   /** The store has no room for a blob: what is held for those who may come, and nobody uses now, is to be let go. */
   roomNeeded?(): Promise<void>
 }
@@ -78,6 +91,7 @@ export class Scheduler {
   readonly #health = new TrackerHealth()
   readonly #freshChunks: FreshChunks
   readonly #window: TransferWindow
+  readonly #waits: ClientWaits
   /** Blobs that once turned out wrong and have not been whole since. */
   readonly #spoiled = new Set<Digest>()
 
@@ -87,6 +101,7 @@ export class Scheduler {
     this.#logger = components.logger
     this.#freshChunks = new FreshChunks(init.settings, components)
     this.#window = new TransferWindow(init.settings.inFlightBytes)
+    this.#waits = new ClientWaits(components.clock)
   }
 
   listen(listener: SchedulerListener): () => void {
@@ -119,8 +134,26 @@ export class Scheduler {
     entry.handles++
     entry.idleTimer?.clear()
     entry.idleTimer = undefined
-    const onStoreRead = (bytes: number) => this.ledger.add('store', bytes)
-    return new BlobHandle(entry.download, entry.readAhead, onStoreRead, () => this.#closed(entry))
+    return new BlobHandle(entry.download, entry.readAhead, this.#handleEvents(entry, access))
+  }
+
+  #handleEvents(entry: Entry, access: OriginAccess): BlobHandleEvents {
+    return {
+      begins: (range, kind) => {
+        if (isLazy(kind)) this.#readLazily(entry, range, access)
+      },
+      waits: (kind) => {
+        for (const listener of this.#listeners) listener.clientWaits?.()
+        return this.#waits.begin(kind)
+      },
+      storeRead: (bytes) => this.ledger.add('store', bytes),
+      closed: () => this.#closed(entry),
+    }
+  }
+
+  #readLazily({ download: { ref, blob } }: Entry, range: ByteRange, access: OriginAccess): void {
+    const read = { ref, range, access, isComplete: blob.isComplete }
+    for (const listener of this.#listeners) listener.readLazily?.(read)
   }
 
   /** The download of `digest` that is under way, if any. */
@@ -128,9 +161,21 @@ export class Scheduler {
     return this.#entries.get(digest)?.download
   }
 
+  /** Readers of `digest` and completions under way; `undefined` when it is not open. */
+  readersOf(digest: Digest): number | undefined {
+    const download = this.find(digest)
+    return download && readersOf(download)
+  }
+
   /** Where the chunks of `ref` begin and end. */
   layoutOf(ref: BlobRef): StoredBlob['layout'] {
     return this.#components.layoutOf(ref)
+  }
+
+  /** What clients are at just now. */
+  get activity(): ClientActivity {
+    const pulls = this.#entries.values().reduce((count, { download }) => count + (isPulled(download) ? 1 : 0), 0)
+    return { lazyWaiting: this.#waits.lazyWaiting, lastLazyWaitMs: this.#waits.lastLazyWaitMs, pulls }
   }
 
   downloads(): DownloadSummary[] {
@@ -139,7 +184,7 @@ export class Scheduler {
       sizeBytes: download.ref.sizeBytes,
       heldBytes: download.heldBytes,
       isComplete: download.blob.isComplete,
-      readers: download.demandCount,
+      readers: readersOf(download),
       peers: download.swarm.followedCount,
       bytesBySource: download.ledger.total,
     }))

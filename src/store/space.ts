@@ -6,7 +6,7 @@ import type { BlobState } from './blob-state.ts'
 import { borrowersOf, type Catalogue } from './catalogue.ts'
 import type { DocumentStore } from './document-store.ts'
 import { StoreFullError } from './errors.ts'
-import { type EvictionCandidate, planEviction, type SpaceState, takeUntil } from './eviction-policy.ts'
+import { type EvictionCandidate, excessBytes, planEviction, type SpaceState, takeUntil } from './eviction-policy.ts'
 import type { FileSystem } from './file-system.ts'
 import type { StoreMetrics } from './metrics.ts'
 
@@ -59,6 +59,11 @@ export class Space {
     await this.#evict(victims)
     if (planEviction(await this.#state(extraBytes), []) === undefined)
       throw new StoreFullError('eviction gave too little room')
+  }
+
+  /** Whether `extraBytes` more could be taken without anything having to go. */
+  async isRoomy(extraBytes: number): Promise<boolean> {
+    return excessBytes(await this.#state(extraBytes)) === 0
   }
 
   /** After the disk was found full: evicts at least `bytes`, also below the low water mark. False when nothing could go. */

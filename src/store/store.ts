@@ -144,6 +144,15 @@ export class Store {
     return [...this.#parts.catalogue.blobs()].filter(isStored).map(summaryOf)
   }
 
+  /** Whether the rest of a blob fits below the high-water mark, so that nothing would be evicted for it. */
+  async hasRoomFor({ digest, sizeBytes }: BlobRef): Promise<boolean> {
+    const { catalogue, space } = this.#parts
+    const blob = catalogue.get(digest)
+    // What is open has its room reserved already.
+    const restBytes = blob === undefined ? sizeBytes : blob.pins > 0 ? 0 : Math.max(0, sizeBytes - blob.bytesOnDisk)
+    return await space.isRoomy(restBytes)
+  }
+
   /** Removes a blob; false when there is none or it is in use, also by a blob that shares its chunks. */
   async remove(digest: Digest): Promise<boolean> {
     this.#checkOpen()

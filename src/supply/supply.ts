@@ -234,7 +234,7 @@ export class Supply implements ChunkSupply {
   #dropIdle(): void {
     const { clock, scheduler } = this.#components
     const isIdle = ({ ref, usedAtMs }: Publication) =>
-      clock.now() - usedAtMs >= CROWDED_IDLE_MS && !((scheduler.find(ref.digest)?.demandCount ?? 0) > 0)
+      clock.now() - usedAtMs >= CROWDED_IDLE_MS && !((scheduler.readersOf(ref.digest) ?? 0) > 0)
     for (const publication of [...this.#publications.values()].filter(isIdle)) this.#drop(publication)
   }
 

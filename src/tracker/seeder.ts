@@ -140,7 +140,7 @@ export class TrackerSeeder implements Seeder {
   async #closeIdle(): Promise<void> {
     const { clock, scheduler } = this.#components
     const isIdle = ([digest, { usedAtMs }]: readonly [Digest, Entry]) =>
-      clock.now() - usedAtMs >= CROWDED_IDLE_MS && scheduler.find(digest)?.demandCount === 0
+      clock.now() - usedAtMs >= CROWDED_IDLE_MS && scheduler.readersOf(digest) === 0
     await Promise.all(
       [...this.#entries].filter(isIdle).map(async ([digest, entry]) => await this.#close(digest, entry)),
     )

@@ -53,7 +53,9 @@ export class RangeLab implements AsyncDisposable {
     const registry = owned.use(await DockerRegistry.start())
     const origin = owned.use(await CountingProxy.start({ target: registry.host }))
     const { agents, trackers } = init
-    const swarm = owned.use(await Swarm.start({ agents: 0, trackers, origins: [origin.host] }))
+    // What these tests count is what readers cause.
+    const settings = { completion: { mode: 'off' } }
+    const swarm = owned.use(await Swarm.start({ agents: 0, trackers, origins: [origin.host], settings }))
     for (let agent = 0; agent < agents; agent++) await swarm.addAgent(await ownListener(origin.host))
     const layers: RangeLayer[] = []
     for (const sizeBytes of init.layerBytes) layers.push(await pushLayer(registry, origin.host, sizeBytes))

@@ -33,6 +33,15 @@ describe('the status page', () => {
     assert.doesNotMatch(shown({ bytesByZone: { '': 1e6 } }), /PEERS OF/)
   })
 
+  it('says what is done about layers that were read in part, and what it waits for', () => {
+    const digest = `sha256:${'a'.repeat(64)}`
+    const completion = { mode: 'idle', state: 'waiting', because: 'pulls', layers: [{ digest, state: 'room' }] }
+    const text = shown({ completion: { ...completion, done: 3, givenUp: 1, bytes: 1 } })
+    assert.match(text, /^layers read in part \(idle\): 1 to go, a pull is under way, 3 done, 1 given up$/m)
+    assert.match(text, /a{12} .* no room /)
+    assert.doesNotMatch(shown(), /read in part/)
+  })
+
   it('puts layers on their way before those at rest', () => {
     const text = shown()
     assert.ok(text.indexOf('b'.repeat(12)) < text.indexOf('a'.repeat(12)))
