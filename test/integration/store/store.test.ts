@@ -337,6 +337,25 @@ test('leaves the disk its free bytes', async (t) => {
   await store.close()
 })
 
+test('says whether the rest of a blob would have to push others out', async (t) => {
+  const [held, half, large] = [
+    patternBlob([1, 2, 3, 4, 5]),
+    patternBlob([6, 7, 8, 9]),
+    patternBlob([10, 11, 12, 13, 14, 15]),
+  ]
+  const store = await openStore({ dir: await storeFolder(t), quotaBytes: 1300 })
+  await storeWhole(store, held)
+  assert.deepEqual([await store.hasRoomFor(half.ref), await store.hasRoomFor(large.ref)], [true, true])
+  const open = await store.open(half.ref)
+  await fill(open, half, [0, 1])
+  // Some 550 bytes are held and 430 set aside, records included; what is set aside already is not counted twice.
+  assert.deepEqual([await store.hasRoomFor(half.ref), await store.hasRoomFor(large.ref)], [true, false])
+  open.release()
+  assert.equal(await store.hasRoomFor(half.ref), true)
+  assert.deepEqual(store.list().length, 2, 'asking evicts nothing')
+  await store.close()
+})
+
 test('a full disk fails the write, evicts what it can and leaves the chunk not held', async (t) => {
   const files = new FaultyFileSystem()
   const store = await openStore({ dir: await storeFolder(t), files })

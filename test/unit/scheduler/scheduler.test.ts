@@ -119,4 +119,52 @@ describe('a scheduler', () => {
     assert.equal(budget.freeBytes, defaultSettings.inFlightBytes)
     await scheduler.stop()
   })
+
+  it('tells of readers of parts, of whoever has to wait, and how many do', async () => {
+    const { clock, scheduler, pull } = lab()
+    const told: string[] = []
+    const activity = () => scheduler.activity
+    scheduler.listen({
+      readLazily: ({ range, isComplete }) => told.push(`${range.start}-${range.end} ${isComplete ? 'whole' : 'part'}`),
+      clientWaits: () => told.push('waits'),
+    })
+    const read = async (start: number) => {
+      const handle = await scheduler.open(content.ref, { origins }, {})
+      for await (const piece of handle.lend({ start, end: start + 10 }, 'range', {})) piece.release()
+      handle.close()
+    }
+    assert.deepEqual(activity(), { lazyWaiting: 0, lastLazyWaitMs: undefined, pulls: 0 })
+    const reading = read(0)
+    await clock.advance(5)
+    assert.deepEqual(activity(), { lazyWaiting: 1, lastLazyWaitMs: clock.now(), pulls: 0 })
+    await runUntil(clock, reading, 10_000)
+    const { lazyWaiting, lastLazyWaitMs } = activity()
+    assert.ok(lazyWaiting === 0 && lastLazyWaitMs !== undefined && lastLazyWaitMs < clock.now())
+    await runUntil(clock, read(500), 10_000)
+    assert.deepEqual(told, ['0-10 part', 'waits', '500-510 part'])
+    const pulling = pull()
+    await clock.advance(5)
+    assert.equal(activity().pulls, 1)
+    await runUntil(clock, pulling, 10_000)
+    assert.equal(activity().pulls, 0)
+    await runUntil(clock, read(0), 10_000)
+    assert.equal(told.at(-1), '0-10 whole')
+    await scheduler.stop()
+  })
+
+  it('lets what was begun for the background come after its demand has ended, and begins nothing more', async () => {
+    const { clock, agent, scheduler } = lab()
+    const handle = await scheduler.open(content.ref, { origins }, {})
+    const ending = new AbortController()
+    const completing = handle.complete('background', () => undefined, { signal: ending.signal })
+    await clock.advance(5)
+    ending.abort()
+    await assert.rejects(completing, { name: 'AbortError' })
+    await clock.advance(5_000)
+    const blob = await agent.store.open(content.ref)
+    // One origin read; it ends after the chunk that was coming in.
+    assert.equal(blob.heldCount, 1)
+    handle.close()
+    await scheduler.stop()
+  })
 })
