@@ -5,7 +5,7 @@
 const levels = [
   ['cli'],
   ['agent'],
-  ['mirror', 'admin', 'prefetch', 'completion', 'tracker'],
+  ['mirror', 'admin', 'prefetch', 'completion', 'traces', 'tracker'],
   ['supply', 'catalog'],
   ['scheduler'],
   ['exchange', 'discovery', 'origin', 'store', 'containerd'],

@@ -22,6 +22,7 @@ import { ExchangeNetwork } from './peer-network.ts'
 import { originInit } from './registry-settings.ts'
 import { PublicRepositories } from './public-repositories.ts'
 import { Removals } from './removals.ts'
+import { StartTraces } from './start-traces.ts'
 import { Shutdown } from './shutdown.ts'
 import { swarmMetrics } from './swarm-metrics.ts'
 import { TrackerLinks } from './tracker-links.ts'
@@ -73,7 +74,9 @@ export async function startSwarmMember(config: Config, components: ProcessCompon
     const doors = await openDoors(config, components, shutdown)
     const catalog = makeCatalog(config, doors, components, shutdown)
     const { scheduler, exchange, membership } = makeBrain(config, doors, components, shutdown)
-    await connect(config, doors, { catalog, exchange, logger: components.logger }, shutdown)
+    const traces = new StartTraces(config, { ...components, ...doors, peers: doors.documents, scheduler })
+    shutdown.add(async () => await traces.stop())
+    await connect(config, doors, { catalog, traces, exchange, logger: components.logger }, shutdown)
     const completer = startCompleter(config, { scheduler, store: doors.store, ...components })
     shutdown.add(async () => await completer?.stop())
     membership.start(doors.store.list().map(({ digest }) => digest))
@@ -214,18 +217,30 @@ function makeBrain(config: Config, doors: Doors, components: ProcessComponents, 
   return { scheduler, exchange, membership }
 }
 
+/** What peers are served with. */
+interface Served {
+  readonly catalog: Catalog
+  readonly traces: StartTraces
+  readonly exchange: Exchange
+  readonly logger: Logger
+}
+
 /** Opens the listeners to peers, and then goes out to find them. */
 async function connect(
   config: Config,
   { node, discovery, documents }: Doors,
-  { catalog, exchange, logger }: { readonly catalog: Catalog; readonly exchange: Exchange; readonly logger: Logger },
+  { catalog, traces, exchange, logger }: Served,
   shutdown: Shutdown,
 ): Promise<void> {
   await node.start()
   shutdown.add(async () => await node.stop())
   await exchange.start()
   shutdown.add(async () => await exchange.stop())
-  await documents.start(async (request, options) => await catalog.answer(request, config.role === 'tracker', options))
+  await documents.start(async (request, options) =>
+    request.kind === 'trace'
+      ? traces.answer(request)
+      : await catalog.answer(request, config.role === 'tracker', options),
+  )
   shutdown.add(async () => await documents.stop())
   shutdown.add(async () => await catalog.stop())
   const links = new TrackerLinks(otherTrackers(config, node), { node, exchange, logger })

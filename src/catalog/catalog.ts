@@ -13,10 +13,10 @@ import { SingleFlight } from '../util/index.ts'
 import { askAgents, askTrackers } from './ask-peers.ts'
 import type {
   CallerOptions,
+  CatalogRequest,
   CatalogStore,
   DocumentPeers,
   DocumentReply,
-  DocumentRequest,
   ManifestDescriptor,
   ManifestDocument,
   OriginDocuments,
@@ -137,7 +137,7 @@ export class Catalog {
   }
 
   /** Answers a peer: from what is here, and, where `mayAskOrigin` (a tracker), from the origin. */
-  async answer(request: DocumentRequest, mayAskOrigin: boolean, options: AbortOptions): Promise<DocumentReply> {
+  async answer(request: CatalogRequest, mayAskOrigin: boolean, options: AbortOptions): Promise<DocumentReply> {
     if (request.kind === 'public') return { kind: 'public', isPublic: this.#isPublic(request.origin, request.digest) }
     const reference = request.kind === 'tag' ? request.tag : request.digest
     this.#components.publicRepositories?.confirm(canonical(request.origin), reference)

@@ -1,15 +1,15 @@
 import type { Stream } from '@libp2p/interface'
 import { lpStream } from '@libp2p/utils'
 import { z } from 'zod'
-import { type AbortOptions, digestOf, parseDigest, ShoalError } from '../core/index.ts'
+import { type AbortOptions, digestOf, MAX_TRACE_CHUNKS, parseDigest, ShoalError } from '../core/index.ts'
 import { isRepositoryName, isTag, MAX_MANIFEST_BYTES, normalizeNamespace } from '../oci/index.ts'
 import type { DocumentReply, DocumentRequest } from './ports.ts'
 
 /** One request and its reply per stream: a JSON frame each way, followed by the bytes of a manifest. */
 export const DOCUMENTS_PROTOCOL = '/shoal/documents/1.0.0'
 
-/** A repository name of 255 and a tag of 128 characters fit many times over. */
-const MAX_HEADER_BYTES = 4096
+/** A trace of 512 offsets of up to 13 digits fits; a repository name of 255 and a tag of 128 characters do many times over. */
+const MAX_HEADER_BYTES = 8192
 
 /** The peer broke the document protocol. */
 export class DocumentProtocolError extends ShoalError {
@@ -36,16 +36,22 @@ const descriptor = z.strictObject({
   sizeBytes: z.int().min(0).max(MAX_MANIFEST_BYTES),
 })
 
+const trace = z
+  .strictObject({ sizeBytes: z.int().min(1), offsets: z.array(z.int().min(0)).min(1).max(MAX_TRACE_CHUNKS) })
+  .refine(({ sizeBytes, offsets }) => offsets.every((at) => at < sizeBytes) && new Set(offsets).size === offsets.length)
+
 const requestSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('tag'), origin, tag: z.string().refine(isTag) }),
   z.strictObject({ kind: z.literal('manifest'), origin, digest }),
   z.strictObject({ kind: z.literal('public'), origin, digest: digest.optional() }),
+  z.strictObject({ kind: z.literal('trace'), digest, offer: trace.optional() }),
 ])
 
 const replySchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('tag'), descriptor, ageMs: z.number().min(0) }),
   z.strictObject({ kind: z.literal('manifest'), descriptor }),
   z.strictObject({ kind: z.literal('public'), isPublic: z.boolean() }),
+  z.strictObject({ kind: z.literal('trace'), trace }),
   z.strictObject({ kind: z.literal('none') }),
 ])
 

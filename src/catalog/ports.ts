@@ -1,4 +1,4 @@
-import type { AbortOptions, Digest, OriginRef, PeerRef } from '../core/index.ts'
+import type { AbortOptions, Digest, OriginRef, PeerRef, StartTrace } from '../core/index.ts'
 
 /** What a tag or digest stands for. */
 export interface ManifestDescriptor {
@@ -65,12 +65,18 @@ export type DocumentRequest =
   | { readonly kind: 'manifest'; readonly origin: OriginRef; readonly digest: Digest }
   /** May anybody read the repository, and does `digest`, when one is named, belong to it? */
   | { readonly kind: 'public'; readonly origin: OriginRef; readonly digest?: Digest | undefined }
+  /** In which order is the layer read at a start? A tracker remembers an `offer`. */
+  | { readonly kind: 'trace'; readonly digest: Digest; readonly offer?: StartTrace | undefined }
+
+/** What is asked of the catalog. */
+export type CatalogRequest = Exclude<DocumentRequest, { readonly kind: 'trace' }>
 
 /** Its answer; `none` when the peer does not know. */
 export type DocumentReply =
   | { readonly kind: 'tag'; readonly descriptor: ManifestDescriptor; readonly ageMs: number }
   | { readonly kind: 'manifest'; readonly document: ManifestDocument }
   | { readonly kind: 'public'; readonly isPublic: boolean }
+  | { readonly kind: 'trace'; readonly trace: StartTrace }
   | { readonly kind: 'none' }
 
 /** Asks peers for documents. A manifest that comes back has its digest; the rest is the peer's word. */

@@ -44,7 +44,7 @@ export class CompletionQueue {
   #lastImage: string | undefined
 
   /** Enters a layer, or moves it to the front; true when it is new. */
-  touch({ ref, access }: LazyRead, nowMs: number): boolean {
+  touch({ ref, access }: Pick<LazyRead, 'ref' | 'access'>, nowMs: number): boolean {
     const known = this.#layers.get(ref.digest)
     const former = known !== undefined && nowMs - known.notBeforeMs < FORGET_MS ? known : undefined
     const image = imageOf(access)

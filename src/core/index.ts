@@ -16,6 +16,7 @@ export {
   sha256,
 } from './digest.ts'
 export { type Blame, isAbort, ShoalError, type ShoalErrorInit } from './errors.ts'
+export { MAX_TRACE_CHUNKS, type StartTrace } from './start-trace.ts'
 export type { PeerRef, PeerRole } from './peer.ts'
 export {
   PeerBusyError,

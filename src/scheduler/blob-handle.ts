@@ -9,6 +9,9 @@ import type { ReadAhead } from './read-ahead.ts'
 /** Times that one chunk is fetched for a reader who finds it gone again; with no disk, readers far apart evict each other's. */
 const MAX_READ_ATTEMPTS = 8
 
+/** One on its way hides the round trip of the next; more would share the link with the reader that they are fetched for. */
+const TRACE_CHUNKS_AT_ONCE = 2
+
 /** Half-open byte range [start, end). */
 export interface ByteRange {
   readonly start: number
@@ -125,6 +128,36 @@ export class BlobHandle {
         onProgress()
       }
       await this.#download.verified(options)
+    } finally {
+      this.#download.unwant(demand)
+    }
+  }
+
+  /**
+   * Fetches the chunks at `offsets` into the store, some at a time and in this order, as nobody waits for them. Resolves
+   * when they are there; rejects when one cannot be had.
+   */
+  async fetchInOrder(offsets: readonly number[], options: AbortOptions): Promise<void> {
+    const { layout } = this.#download.blob
+    const within = offsets.filter((at) => at >= 0 && at < layout.sizeBytes)
+    const queue = [...new Set(within.map((at) => layout.chunkAt(at)))]
+    const worker = async () => {
+      for (let chunk = queue.shift(); chunk !== undefined; chunk = queue.shift()) await this.#fetchChunk(chunk, options)
+    }
+    try {
+      await Promise.all(Array.from({ length: TRACE_CHUNKS_AT_ONCE }, worker))
+    } finally {
+      queue.length = 0
+    }
+  }
+
+  async #fetchChunk(chunk: number, options: AbortOptions): Promise<void> {
+    const { layout } = this.#download.blob
+    const start = layout.offsetOf(chunk)
+    const demand = new Demand('trace', start, start + layout.lengthOf(chunk))
+    this.#download.want(demand)
+    try {
+      await this.#download.held(chunk, demand, options)
     } finally {
       this.#download.unwant(demand)
     }

@@ -1,5 +1,5 @@
 import type { Clock } from '../core/index.ts'
-import type { DemandKind } from './demand.ts'
+import { type DemandKind, hasReader } from './demand.ts'
 import type { Download } from './download.ts'
 
 /** What clients are at, as far as those who work for later have to keep out of their way. */
@@ -43,7 +43,7 @@ export class ClientWaits {
 
 /** Readers and completions under way. */
 export function readersOf({ demands }: Download): number {
-  return demands.values().reduce((count, { kind }) => (kind === 'ahead' ? count : count + 1), 0)
+  return demands.values().reduce((count, { kind }) => (hasReader(kind) || kind === 'background' ? count + 1 : count), 0)
 }
 
 /** Somebody fetches all of it, and it is not all here. */
@@ -52,6 +52,6 @@ export function isPulled({ demands, blob }: Download): boolean {
 }
 
 /** Whether a demand of this kind is for a part of a layer. */
-export function isLazy(kind: DemandKind): boolean {
+export function isLazy(kind: DemandKind): kind is 'range' | 'open' {
   return kind === 'range' || kind === 'open'
 }

@@ -4,21 +4,31 @@ import type { SchedulerSettings } from './settings.ts'
 
 /**
  * Why bytes are wanted: `range` a client waits for exactly these; `open` a client reads on from here and may stop at
- * any byte; `ahead` a client will probably ask for these next; `whole` a client reads it all; `background` nobody waits.
+ * any byte; `ahead` a client will probably ask for these next; `trace` others read these when they started; `whole` a
+ * client reads it all; `background` nobody waits.
  */
-export type DemandKind = 'range' | 'open' | 'ahead' | 'whole' | 'background'
+export type DemandKind = 'range' | 'open' | 'ahead' | 'trace' | 'whole' | 'background'
 
 /** How pressing a chunk is, most pressing first. */
-export type Urgency = 'range' | 'window' | 'ahead' | 'bulk' | 'background'
+export type Urgency = 'range' | 'window' | 'ahead' | 'trace' | 'bulk' | 'background'
 
 /** How a request says it to the peer that is asked. */
-export const WIRE_URGENCY = { range: 'now', window: 'soon', ahead: 'soon', bulk: 'later', background: 'idle' } as const
+export const WIRE_URGENCY = {
+  range: 'now',
+  window: 'soon',
+  ahead: 'soon',
+  trace: 'later',
+  bulk: 'later',
+  background: 'idle',
+} as const
 
 /** As what a reader's bytes count under a limit. An open range is how containerd goes on with a pull that broke off. */
 const BANDWIDTH_OF: Readonly<Record<DemandKind, BandwidthClass>> = {
   range: 'lazy',
   open: 'pull',
   ahead: 'lazy',
+  // A hint that anybody in the cluster may have given is worth no more.
+  trace: 'background',
   whole: 'pull',
   background: 'background',
 }
@@ -26,7 +36,7 @@ const BANDWIDTH_OF: Readonly<Record<DemandKind, BandwidthClass>> = {
 /** What nobody waits for may have to leave all bandwidth to others for long; shorter than the two minutes that `shoal pull` is patient. */
 const BACKGROUND_GIVE_UP_MS = 100_000
 
-const RANK: Record<Urgency, number> = { range: 0, window: 1, ahead: 2, bulk: 3, background: 4 }
+const RANK: Record<Urgency, number> = { range: 0, window: 1, ahead: 2, trace: 3, bulk: 4, background: 5 }
 
 /** Whether `a` presses more than `b`. */
 export function isMorePressing(a: Urgency, b: Urgency): boolean {
@@ -38,7 +48,12 @@ export function isMorePressing(a: Urgency, b: Urgency): boolean {
  * a layer, and what a tracker chooses it has fetched whole.
  */
 export function isByNumber(urgency: Urgency): boolean {
-  return urgency === 'range' || urgency === 'ahead'
+  return urgency === 'range' || urgency === 'ahead' || urgency === 'trace'
+}
+
+/** Whether somebody waits for these bytes, or will when it has read on. */
+export function hasReader(kind: DemandKind): boolean {
+  return kind !== 'ahead' && kind !== 'trace' && kind !== 'background'
 }
 
 /** Bytes [position, end) that one reader still wants of a blob; the position moves as it reads. */
@@ -89,7 +104,7 @@ export class Demand {
     const first = layout.offsetOf(chunk)
     if (first >= this.end || first + layout.lengthOf(chunk) <= this.#position) return undefined
     if (this.kind === 'range') return 'range'
-    if (this.kind === 'background' || this.kind === 'ahead') return this.kind
+    if (this.kind === 'background' || this.kind === 'ahead' || this.kind === 'trace') return this.kind
     if (this.#isStarving(nowMs, settings) && first <= this.#position) return 'range'
     if (this.kind === 'open') return first < this.#position + settings.openWindowBytes ? 'window' : undefined
     return first < this.#position + settings.pullWindowBytes ? 'window' : 'bulk'
@@ -102,7 +117,7 @@ export class Demand {
 
 /** The same readers, each wanting no more than its window; those that wait for nothing want nothing. */
 export function windowsOf(demands: Iterable<Demand>): Demand[] {
-  return [...demands].filter(({ kind }) => kind !== 'background' && kind !== 'ahead').map((demand) => demand.narrowed())
+  return [...demands].filter(({ kind }) => hasReader(kind)).map((demand) => demand.narrowed())
 }
 
 /** The most pressing urgency that any of `demands` gives `chunk`. */
@@ -133,7 +148,7 @@ export function bandwidthAmong(
   for (const demand of demands) {
     const isWanted =
       chunk === 'any'
-        ? demand.kind !== 'range' && demand.kind !== 'ahead'
+        ? demand.kind !== 'range' && demand.kind !== 'ahead' && demand.kind !== 'trace'
         : demand.urgencyOf(chunk, layout, nowMs, settings) !== undefined
     if (!isWanted) continue
     if (demand.bandwidth === 'lazy') return 'lazy'

@@ -216,7 +216,7 @@ export class Download {
 
   /** Ends `demand`; what only it wanted is cancelled, unless it was for later anyway. */
   unwant(demand: Demand): void {
-    if (!this.#demands.delete(demand) || demand.kind === 'background') return
+    if (!this.#demands.delete(demand) || demand.kind === 'background' || demand.kind === 'trace') return
     for (const attempt of [...this.#board.attempts()]) {
       if (attempt.sourceId !== ORIGIN && this.#urgencyOf(attempt.chunk) === undefined) attempt.controller.abort()
     }

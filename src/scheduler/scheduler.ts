@@ -35,6 +35,9 @@ export interface SchedulerComponents extends Omit<DownloadComponents, 'health' |
 export interface LazyRead {
   readonly ref: BlobRef
   readonly range: ByteRange
+  /** `range`: exactly these bytes are read. */
+  readonly kind: 'range' | 'open'
+  readonly layout: StoredBlob['layout']
   readonly access: OriginAccess
   /** All of the blob is in the store. */
   readonly isComplete: boolean
@@ -140,7 +143,7 @@ export class Scheduler {
   #handleEvents(entry: Entry, access: OriginAccess): BlobHandleEvents {
     return {
       begins: (range, kind) => {
-        if (isLazy(kind)) this.#readLazily(entry, range, access)
+        if (isLazy(kind)) this.#readLazily(entry, range, kind, access)
       },
       waits: (kind) => {
         for (const listener of this.#listeners) listener.clientWaits?.()
@@ -151,8 +154,13 @@ export class Scheduler {
     }
   }
 
-  #readLazily({ download: { ref, blob } }: Entry, range: ByteRange, access: OriginAccess): void {
-    const read = { ref, range, access, isComplete: blob.isComplete }
+  #readLazily(
+    { download: { ref, blob } }: Entry,
+    range: ByteRange,
+    kind: LazyRead['kind'],
+    access: OriginAccess,
+  ): void {
+    const read = { ref, range, kind, layout: blob.layout, access, isComplete: blob.isComplete }
     for (const listener of this.#listeners) listener.readLazily?.(read)
   }
 

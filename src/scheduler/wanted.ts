@@ -2,7 +2,7 @@ import { type Demand, type Urgency, urgencyAmong } from './demand.ts'
 import type { PlanView } from './plan-view.ts'
 
 /** What is asked for in its order in the blob. */
-const PRESSING: readonly Urgency[] = ['range', 'window', 'ahead']
+const PRESSING: readonly Urgency[] = ['range', 'window', 'ahead', 'trace']
 
 /** Missing chunks looked at for one choice of the rarest; a sample this large finds a rare one and stays cheap. */
 const RAREST_SAMPLE = 256
@@ -12,7 +12,7 @@ export interface WantedChunk {
   readonly urgency: Urgency
 }
 
-/** Missing chunks in the order in which they should be asked for: ranges, windows, what comes next, then rarest first. */
+/** Missing chunks in the order in which they should be asked for: ranges, windows, what comes next, traces, then rarest first. */
 export function* wantedInOrder(view: PlanView): Iterable<WantedChunk> {
   const pressing = pressingChunks(view)
   for (const rank of PRESSING) {

@@ -1,5 +1,5 @@
 import { type Cutter, gridCutter } from '../chunking/index.ts'
-import type { AbortOptions, BlobRef, Clock, Digest, OriginRef } from '../core/index.ts'
+import type { AbortOptions, BlobRef, Clock, Digest, OriginRef, StartTrace } from '../core/index.ts'
 import type { Logger, Metrics } from '../telemetry/index.ts'
 import { type Buffers, freshBuffers } from '../util/index.ts'
 import { BlobDesk } from './blob-desk.ts'
@@ -25,6 +25,7 @@ import { OriginNotes, type SeenAt, type TagNote } from './origin-notes.ts'
 import { StorePaths } from './paths.ts'
 import { recoverBlobs } from './recovery.ts'
 import { Space } from './space.ts'
+import { type TraceNote, TraceNotes } from './trace-notes.ts'
 import { UseTimes } from './use-times.ts'
 import { Verifier } from './verifier.ts'
 
@@ -83,6 +84,7 @@ interface StoreParts {
   readonly catalogue: Catalogue
   readonly documents: DocumentStore
   readonly notes: OriginNotes
+  readonly traces: TraceNotes
   readonly space: Space
   readonly desk: BlobDesk
   readonly handles: ConstructorParameters<typeof OpenBlob>[1]
@@ -230,6 +232,15 @@ export class Store {
     return this.#notes()?.access(origin)
   }
 
+  /** Notes in which order a layer is read at a start. */
+  putTrace(digest: Digest, trace: StartTrace): void {
+    if (!this.#isClosed) this.#parts.traces.put(digest, trace)
+  }
+
+  getTrace(digest: Digest): TraceNote | undefined {
+    return this.#isClosed ? undefined : this.#parts.traces.get(digest)
+  }
+
   /** Waits for what is under way and gives the directory up. Handles that are still out fail from now on. */
   async close(): Promise<void> {
     if (this.#isClosed) return
@@ -292,7 +303,23 @@ async function openParts(init: StoreInit, components: StoreComponents, opened: O
   await documents.recover((digest) => useTimes.document(digest))
   useTimes.replaceAll(catalogue.blobs(), documents.entries())
   const notes = new OriginNotes({ database, clock })
-  return { ...opened, init, clock, catalogue, documents, notes, space, desk, handles, useTimes, memory, pool, hasher }
+  const traces = new TraceNotes({ database, clock })
+  return {
+    ...opened,
+    init,
+    clock,
+    catalogue,
+    documents,
+    notes,
+    traces,
+    space,
+    desk,
+    handles,
+    useTimes,
+    memory,
+    pool,
+    hasher,
+  }
 }
 
 /** The blobs worth speaking of: not those that were opened and have nothing yet. */

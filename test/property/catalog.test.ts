@@ -2,13 +2,19 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { DocumentProtocolError, parseDocumentRequest } from '../../src/catalog/document-protocol.ts'
-import { digestOf } from '../../src/core/index.ts'
+import { digestOf, MAX_TRACE_CHUNKS } from '../../src/core/index.ts'
 
 const origin = fc.record({
   namespace: fc.constant('registry.test:5000'),
   repository: fc.stringMatching(/^[a-z0-9]{1,20}(\/[a-z0-9]{1,20})?$/),
 })
 const digest = fc.uint8Array().map((bytes) => digestOf(bytes))
+const trace = fc.integer({ min: 1, max: 2 ** 43 }).chain((sizeBytes) =>
+  fc.record({
+    sizeBytes: fc.constant(sizeBytes),
+    offsets: fc.uniqueArray(fc.integer({ min: 0, max: sizeBytes - 1 }), { minLength: 1, maxLength: MAX_TRACE_CHUNKS }),
+  }),
+)
 const request = fc.oneof(
   fc.record({
     kind: fc.constant('tag' as const),
@@ -17,6 +23,7 @@ const request = fc.oneof(
   }),
   fc.record({ kind: fc.constant('manifest' as const), origin, digest }),
   fc.record({ kind: fc.constant('public' as const), origin }),
+  fc.record({ kind: fc.constant('trace' as const), digest, offer: trace }, { requiredKeys: ['kind', 'digest'] }),
 )
 
 function parse(bytes: Uint8Array) {
@@ -58,4 +65,23 @@ test('a request with a field too many, too long or of the wrong kind is refused'
   )
   const longTag = { kind: 'tag', origin: { namespace: 'registry.test', repository: 'app' }, tag: 'a'.repeat(129) }
   assert.equal(parse(Buffer.from(JSON.stringify(longTag))), undefined)
+})
+
+test('a trace with offsets beyond its layer, twice the same, too many or none is refused', () => {
+  const spoil = fc.constantFrom<(value: { sizeBytes: number; offsets: number[] }) => unknown>(
+    ({ sizeBytes, offsets }) => ({ sizeBytes, offsets: [...offsets, sizeBytes] }),
+    ({ sizeBytes, offsets }) => ({ sizeBytes, offsets: [...offsets, offsets[0]] }),
+    ({ sizeBytes, offsets }) => ({ sizeBytes, offsets: [-1, ...offsets] }),
+    ({ sizeBytes, offsets }) => ({ sizeBytes, offsets: [0.5, ...offsets] }),
+    ({ sizeBytes }) => ({ sizeBytes, offsets: [] }),
+    ({ offsets }) => ({ sizeBytes: 2 ** 20, offsets: [...offsets, ...Array(MAX_TRACE_CHUNKS + 1).keys()] }),
+    ({ offsets }) => ({ offsets }),
+    ({ sizeBytes, offsets }) => ({ sizeBytes, offsets, more: 1 }),
+  )
+  fc.assert(
+    fc.property(digest, trace, spoil, (of, value, change) => {
+      const bytes = Buffer.from(JSON.stringify({ kind: 'trace', digest: of, offer: change(value) }))
+      assert.equal(parse(bytes), undefined)
+    }),
+  )
 })

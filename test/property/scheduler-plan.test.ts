@@ -15,7 +15,7 @@ const SIZE = CHUNKS * CHUNK
 const chunkSet = fc.uniqueArray(fc.integer({ min: 0, max: CHUNKS - 1 }))
 const demand = fc
   .record({
-    kind: fc.constantFrom<DemandKind>('range', 'open', 'ahead', 'whole', 'background'),
+    kind: fc.constantFrom<DemandKind>('range', 'open', 'ahead', 'trace', 'whole', 'background'),
     start: fc.integer({ min: 0, max: SIZE - 1 }),
     length: fc.integer({ min: 0, max: SIZE }),
   })

@@ -36,15 +36,19 @@ async function exchangePair(answer: Answer) {
 const manifestRequest = { kind: 'manifest', origin: REPOSITORY, digest: manifest.digest } as const
 
 describe('documents over two nodes', { timeout: 20_000 }, () => {
-  it('carry tags, manifests and whether a repository is public', async () => {
+  it('carry tags, manifests, traces, and whether a repository is public', async () => {
+    const trace = { sizeBytes: 2 ** 43, offsets: Array.from({ length: 512 }, (_, i) => 2 ** 43 - 1 - i) }
     await using pair = await exchangePair(async ({ kind }) => {
       if (kind === 'public') return { kind, isPublic: true }
       if (kind === 'manifest') return { kind, document: manifest }
+      if (kind === 'trace') return { kind, trace }
       return { kind, descriptor: descriptorOf(manifest), ageMs: 5 }
     })
     assert.deepEqual(await pair.ask({ kind: 'public', origin: REPOSITORY }), { kind: 'public', isPublic: true })
     const reply = await pair.ask({ kind: 'tag', origin: REPOSITORY, tag: 'v1' })
     assert.deepEqual(reply, { kind: 'tag', descriptor: descriptorOf(manifest), ageMs: 5 })
+    const offer = { kind: 'trace', digest: manifest.digest, offer: trace } as const
+    assert.deepEqual(await pair.ask(offer), { kind: 'trace', trace })
     const document = await pair.ask(manifestRequest)
     assert.ok(document.kind === 'manifest')
     assert.deepEqual(Buffer.from(document.document.bytes), Buffer.from(manifest.bytes))

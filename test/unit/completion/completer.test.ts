@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { gridLayout } from '../../../src/chunking/index.ts'
 import { Completer } from '../../../src/completion/index.ts'
 import { type AbortOptions, type BlobRef, type Digest, digestOf, ShoalError } from '../../../src/core/index.ts'
 import type { ClientActivity } from '../../../src/scheduler/index.ts'
@@ -66,7 +67,15 @@ function lab(mode: 'idle' | 'now' = 'idle') {
   const read = (name: string, sizeMiB = 32, repository = 'app') => {
     const ref = { digest: digestOf(Buffer.from(name)), sizeBytes: sizeMiB * MiB }
     const access = { origins: [{ namespace: 'registry.test', repository }] }
-    completer.listener.readLazily?.({ ref, access, range: { start: 0, end: 1 }, isComplete: false })
+    const layout = gridLayout(ref.sizeBytes)
+    completer.listener.readLazily?.({
+      ref,
+      access,
+      range: { start: 0, end: 1 },
+      kind: 'range',
+      layout,
+      isComplete: false,
+    })
     return { ref, heldMiB: () => (heldBytes.get(ref.digest) ?? 0) / MiB }
   }
   return { clock, completer, world, read }

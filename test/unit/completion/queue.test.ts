@@ -11,7 +11,7 @@ function layer(name: string): Digest {
 
 function read(name: string, repository = 'app') {
   const access = { origins: [{ namespace: 'registry.test', repository }] }
-  return { ref: { digest: layer(name), sizeBytes: 10 }, range: { start: 0, end: 1 }, access, isComplete: false }
+  return { ref: { digest: layer(name), sizeBytes: 10 }, access }
 }
 
 describe('the queue of layers to complete', () => {

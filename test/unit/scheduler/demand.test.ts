@@ -39,6 +39,14 @@ describe('demand', () => {
     assert.deepEqual(windowsOf([ahead]), [], 'with no disk there is no place for it')
   })
 
+  it('of a trace comes after what a reader reads next, before what pulls want at some time, and counts as nobody waiting', () => {
+    const trace = new Demand('trace', 30, 40)
+    assert.deepEqual(urgencies(trace).slice(2, 5), [undefined, 'trace', undefined])
+    assert.ok(isMorePressing('ahead', 'trace') && isMorePressing('trace', 'bulk'))
+    assert.equal(trace.bandwidth, 'background')
+    assert.deepEqual(windowsOf([trace]), [], 'with no disk there is no place for it')
+  })
+
   it('moves with its reader and ends when everything was read', () => {
     const demand = new Demand('open', 0, 40)
     demand.advance(25)

@@ -142,6 +142,14 @@ describe('a plan', () => {
     assert.deepEqual(asked(plan(planView({ chunkCount: 8, demands, duty }))), ['7 of tracker'])
   })
 
+  it('asks for what a trace names in its order and by number, after all that is read now', () => {
+    const duty = trackerState(8)
+    const trace = [6, 2, 4].map((chunk) => new Demand('trace', chunk * CHUNK, (chunk + 1) * CHUNK))
+    const demands = [new Demand('background', 0, 80), ...trace, new Demand('range', 70, 80)]
+    const view = planView({ chunkCount: 8, demands, duty })
+    assert.deepEqual(asked(plan(view)).slice(0, 3), ['7 of tracker', '6 of tracker', '2 of tracker'])
+  })
+
   it('reads what comes next from the origin together with what is asked for, unless it is the duty of another', () => {
     const demands = [new Demand('ahead', 10, 30), new Demand('range', 0, 10)]
     const view = planView({ chunkCount: 8, demands, holdings: [[]] })
