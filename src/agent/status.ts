@@ -28,6 +28,7 @@ export function statusOf(
     limits: limitsSet(member.limits.limits),
     bytesBySource: member.scheduler.ledger.total,
     bytesByZone: member.scheduler.zones.total,
+    cache: member.cacheLevels.status,
     completion: member.completer?.status ?? NO_COMPLETION,
     store: { usedBytes: usage.usedBytes, quotaBytes: usage.quotaBytes, blobs: usage.blobCount },
   }

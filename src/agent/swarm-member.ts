@@ -15,6 +15,7 @@ import type { Logger, Metrics } from '../telemetry/index.ts'
 import { TrackerSeeder } from '../tracker/index.ts'
 import { startCompleter } from './background-completion.ts'
 import { BandwidthLimits } from './bandwidth-limits.ts'
+import { CacheLevels } from './cache-levels.ts'
 import { bootstrapAddresses, exchangeInit, p2pInit, trustedSigners } from './cluster.ts'
 import { mapMaker } from './map-maker.ts'
 import { Membership } from './membership.ts'
@@ -48,6 +49,7 @@ export interface SwarmMember {
   readonly scheduler: Scheduler
   readonly exchange: Exchange
   readonly limits: BandwidthLimits
+  readonly cacheLevels: CacheLevels
   /** Absent where nothing is completed. */
   readonly completer: Completer | undefined
   /** Ends everything in the reverse order of its start. */
@@ -77,6 +79,7 @@ export async function startSwarmMember(config: Config, components: ProcessCompon
     const traces = new StartTraces(config, { ...components, ...doors, peers: doors.documents, scheduler })
     shutdown.add(async () => await traces.stop())
     await connect(config, doors, { catalog, traces, exchange, logger: components.logger }, shutdown)
+    const cacheLevels = new CacheLevels({ scheduler, store: doors.store, metrics: components.metrics })
     const completer = startCompleter(config, { scheduler, store: doors.store, ...components })
     shutdown.add(async () => await completer?.stop())
     membership.start(doors.store.list().map(({ digest }) => digest))
@@ -89,6 +92,7 @@ export async function startSwarmMember(config: Config, components: ProcessCompon
       scheduler,
       exchange,
       limits,
+      cacheLevels,
       completer,
       stop: async () => await shutdown.run(),
     }

@@ -1,3 +1,4 @@
+import { cacheTable } from './cache-text.ts'
 import { completionLine, completionOf } from './completion-text.ts'
 import type { BytesBySource, StatusView } from './status-view.ts'
 import {
@@ -22,6 +23,7 @@ export function statusText(view: StatusView, terminal: Terminal): string {
   return [
     head(view, terminal),
     sources(view.bytesBySource, terminal),
+    ...cacheTable(view, terminal),
     ...zones(view, terminal),
     layers(view, terminal),
     peers(view, terminal),

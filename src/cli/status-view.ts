@@ -12,6 +12,17 @@ export const bytesBySourceSchema = z.object({ store: bytes, peers: bytes, tracke
 /** Rates as they are written, by direction and class: what is answered at `GET` and `PUT /limits`. */
 export const limitsViewSchema = z.record(text, z.record(text, text))
 
+/** Where the chunks came from that clients were given, the nearest level first. */
+const cacheLevelSchema = z.object({
+  level: text,
+  usedBytes: bytes.optional(),
+  limitBytes: bytes.optional(),
+  hits: z.number(),
+  bytes,
+  p50Ms: z.number(),
+  p99Ms: z.number(),
+})
+
 /** Layers that clients read in part, and what is done about it. */
 const completionSchema = z.object({
   mode: z.enum(['off', 'idle', 'now']),
@@ -50,6 +61,8 @@ export const statusViewSchema = z.object({
   bytesBySource: bytesBySourceSchema,
   /** From peers and trackers, by the zone they say they stand in; '' for those that do not say. */
   bytesByZone: z.record(text, bytes).default({}),
+  /** An older agent has none. */
+  cache: z.array(cacheLevelSchema).max(100).default([]),
   /** An older agent has none. */
   completion: completionSchema.default({ mode: 'off', state: 'idle', layers: [], done: 0, givenUp: 0, bytes: 0 }),
   store: z.object({ usedBytes: bytes, quotaBytes: bytes, blobs: z.number() }),

@@ -1,5 +1,6 @@
-import { type AbortOptions, isAbort } from '../core/index.ts'
+import { type AbortOptions, type Clock, isAbort } from '../core/index.ts'
 import type { BandwidthClass, Lease } from '../util/index.ts'
+import { type CacheLevel, levelOfSource } from './cache-level.ts'
 import { Demand, type DemandKind } from './demand.ts'
 import type { Download } from './download.ts'
 import type { BytesBySource } from './fetch-ledger.ts'
@@ -31,6 +32,8 @@ export interface BlobHandleEvents {
   waits(kind: DemandKind): () => void
   /** A client read bytes that were held before it asked. */
   storeRead(bytes: number): void
+  /** A client has its next bytes, for which it asked `tookMs` ago. */
+  served(level: CacheLevel, bytes: number, tookMs: number): void
   closed(): void
 }
 
@@ -39,13 +42,15 @@ export class BlobHandle {
   readonly #download: Download
   readonly #readAhead: ReadAhead
   readonly #events: BlobHandleEvents
+  readonly #clock: Clock
   #isClosed = false
   #hasStepped = false
 
-  constructor(download: Download, readAhead: ReadAhead, events: BlobHandleEvents) {
+  constructor(download: Download, readAhead: ReadAhead, events: BlobHandleEvents, clock: Clock) {
     this.#download = download
     this.#readAhead = readAhead
     this.#events = events
+    this.#clock = clock
   }
 
   get sizeBytes(): number {
@@ -93,12 +98,17 @@ export class BlobHandle {
     demand: Demand,
     options: AbortOptions,
   ): Promise<Lease> {
+    const sinceMs = this.#clock.now()
     for (let attempt = 1; ; attempt++) {
-      const isHere = this.#download.chunks.isReadable(chunk)
+      const { chunks } = this.#download
+      const isHere = chunks.isReadable(chunk)
       if (!isHere) await this.#waitFor(chunk, demand, options)
       try {
-        const piece = await this.#download.chunks.lend(offset, length, options)
-        if (isHere && !this.#download.chunks.wasFetched(chunk)) this.#events.storeRead(length)
+        const source = chunks.sourceOf(chunk)
+        const level = isHere ? chunks.levelOf(chunk, offset, length) : levelOfSource(source)
+        const piece = await chunks.lend(offset, length, options)
+        if (isHere && source === undefined) this.#events.storeRead(length)
+        this.#events.served(level, length, this.#clock.now() - sinceMs)
         return piece
       } catch (error) {
         // Evicted from memory between its arrival and its turn, or dropped because the whole was wrong.

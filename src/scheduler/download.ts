@@ -343,7 +343,7 @@ export class Download {
     peer: PeerState | undefined,
   ): Promise<void> {
     const { byteLength } = payload.bytes
-    const writing = this.#ingest.write(chunk, payload, digest)
+    const writing = this.#ingest.write(chunk, payload, digest, source)
     // Those who read it need not wait for the disk.
     this.#waiters.held(chunk)
     if (!(await writing)) return

@@ -33,7 +33,7 @@ export interface FreshChunksComponents {
  * in order, and the peers that were told of them. The oldest leave first. Owns the order; the bytes are their download's.
  */
 export class FreshChunks {
-  readonly #limitBytes: number
+  readonly limitBytes: number
   readonly #components: FreshChunksComponents
   /** From the oldest to the newest, with the time each came. */
   readonly #kept = new Map<FreshChunk, number>()
@@ -41,7 +41,7 @@ export class FreshChunks {
   #timer: Timer | undefined
 
   constructor({ inFlightBytes }: FreshChunksInit, components: FreshChunksComponents) {
-    this.#limitBytes = Math.min(MAX_KEPT_BYTES, inFlightBytes * MAX_KEPT_SHARE)
+    this.limitBytes = Math.min(MAX_KEPT_BYTES, inFlightBytes * MAX_KEPT_SHARE)
     this.#components = components
   }
 
@@ -54,10 +54,10 @@ export class FreshChunks {
   keep(chunk: FreshChunk): void {
     const { budget, clock } = this.#components
     for (const oldest of this.#kept.keys()) {
-      if (this.#keptBytes + chunk.sizeBytes <= this.#limitBytes) break
+      if (this.#keptBytes + chunk.sizeBytes <= this.limitBytes) break
       this.#drop(oldest)
     }
-    if (this.#keptBytes + chunk.sizeBytes > this.#limitBytes || budget.freeBytes < chunk.sizeBytes) return chunk.drop()
+    if (this.#keptBytes + chunk.sizeBytes > this.limitBytes || budget.freeBytes < chunk.sizeBytes) return chunk.drop()
     this.#kept.set(chunk, clock.now())
     this.#keptBytes += chunk.sizeBytes
     budget.take(chunk.sizeBytes)

@@ -6,6 +6,7 @@
  * Owns: the downloads under way, their peers, demands and requests.
  */
 export { BlobHandle, type ByteRange } from './blob-handle.ts'
+export { CACHE_LEVELS, type CacheLevel } from './cache-level.ts'
 export type { ClientActivity } from './client-activity.ts'
 export type { DemandKind } from './demand.ts'
 export type { BytesBySource, ByteSource } from './fetch-ledger.ts'

@@ -1,6 +1,8 @@
 import { type AbortOptions, type BlobRef, isAbort } from '../core/index.ts'
 import type { Logger } from '../telemetry/index.ts'
 import type { Lease } from '../util/index.ts'
+import type { CacheLevel } from './cache-level.ts'
+import type { ByteSource } from './fetch-ledger.ts'
 import type { FreshChunk, FreshChunks } from './fresh-chunks.ts'
 import { OverflowBlob } from './overflow-blob.ts'
 import type { StoredBlob } from './ports.ts'
@@ -11,12 +13,17 @@ export interface IngestComponents {
 }
 
 /** What can be read of a blob. */
-export type ReadableChunks = Pick<Ingest, 'isReadable' | 'lend' | 'lendIfFresh' | 'freshDigestAt' | 'wasFetched'>
+export type ReadableChunks = Pick<
+  Ingest,
+  'isReadable' | 'lend' | 'lendIfFresh' | 'freshDigestAt' | 'sourceOf' | 'levelOf'
+>
 
 /** A blob whose store may keep hot chunks in memory. */
 export interface RememberingBlob extends StoredBlob {
   /** Bytes that have `digest` and of which parts are read: takes a share where the store keeps such chunks in memory. */
   remember?(digest: Uint8Array, payload: Lease): void
+  /** Whether `lend` of these bytes of one chunk would not go to the disk. */
+  isInMemory?(offset: number, length: number): boolean
 }
 
 /** A verified chunk in memory, on its way to the disk or just written there. */
@@ -34,7 +41,7 @@ interface Fresh extends FreshChunk {
 export class Ingest {
   readonly #logger: Logger
   readonly #writing = new Set<number>()
-  readonly #fetched = new Set<number>()
+  readonly #sources = new Map<number, ByteSource>()
   readonly #fresh = new Map<number, Fresh>()
   readonly #freshChunks: FreshChunks
   #blob: RememberingBlob
@@ -79,9 +86,14 @@ export class Ingest {
     return this.#blob.has(chunk) || (this.#writing.size > 0 && this.#writing.has(chunk))
   }
 
-  /** Whether `chunk` was written here, rather than found in the store. */
-  wasFetched(chunk: number): boolean {
-    return this.#fetched.has(chunk)
+  /** Where `chunk` came from that was written here; `undefined` when it was found in the store. */
+  sourceOf(chunk: number): ByteSource | undefined {
+    return this.#sources.get(chunk)
+  }
+
+  /** Where these bytes of a chunk that is at hand would be read. */
+  levelOf(chunk: number, offset: number, length: number): Extract<CacheLevel, 'memory' | 'disk'> {
+    return this.#fresh.has(chunk) || this.#blob.isInMemory?.(offset, length) === true ? 'memory' : 'disk'
   }
 
   /** Verified, and at hand in memory or in the store. */
@@ -109,10 +121,10 @@ export class Ingest {
    * is stored; to false, at once, when it was had already: the same one may come twice, from a hedge, or because a tracker
    * chose what a peer was asked for.
    */
-  async write(chunk: number, payload: Lease, digest: Uint8Array): Promise<boolean> {
+  async write(chunk: number, payload: Lease, digest: Uint8Array, source: ByteSource): Promise<boolean> {
     if (this.isHad(chunk)) return false
     this.#writing.add(chunk)
-    this.#fetched.add(chunk)
+    this.#sources.set(chunk, source)
     const fresh = this.#addFresh(chunk, payload, digest)
     try {
       await this.#writeOrOverflow(chunk, payload.bytes, digest)

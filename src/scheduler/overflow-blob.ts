@@ -38,6 +38,10 @@ export class OverflowBlob implements StoredBlob {
     return this.#chunks.has(chunk) || (this.#stored?.has(chunk) ?? false)
   }
 
+  isInMemory(offset: number): boolean {
+    return this.#chunks.has(this.layout.chunkAt(offset))
+  }
+
   digestAt(chunk: number): Uint8Array | undefined {
     return this.#chunks.get(chunk)?.digest ?? this.#stored?.digestAt(chunk)
   }

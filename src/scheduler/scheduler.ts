@@ -2,6 +2,7 @@ import { type AbortOptions, type BlobRef, type Digest, isAbort, type PeerRole, S
 import type { Logger } from '../telemetry/index.ts'
 import { abortable } from '../util/index.ts'
 import { BlobHandle, type BlobHandleEvents, type ByteRange } from './blob-handle.ts'
+import type { CacheLevel } from './cache-level.ts'
 import { type ClientActivity, ClientWaits, isLazy, isPulled, readersOf } from './client-activity.ts'
 import { Download } from './download.ts'
 import type { DownloadComponents } from './download-components.ts'
@@ -52,6 +53,8 @@ export interface SchedulerListener {
   readLazily?(read: LazyRead): void
   /** A client's next bytes are not at hand. */
   clientWaits?(): void
+  /** A client has bytes that it asked for `tookMs` ago. */
+  served?(level: CacheLevel, bytes: number, tookMs: number): void
   /** The store has no room for a blob: what is held for those who may come, and nobody uses now, is to be let go. */
   roomNeeded?(): Promise<void>
 }
@@ -137,7 +140,8 @@ export class Scheduler {
     entry.handles++
     entry.idleTimer?.clear()
     entry.idleTimer = undefined
-    return new BlobHandle(entry.download, entry.readAhead, this.#handleEvents(entry, access))
+    const events = this.#handleEvents(entry, access)
+    return new BlobHandle(entry.download, entry.readAhead, events, this.#components.clock)
   }
 
   #handleEvents(entry: Entry, access: OriginAccess): BlobHandleEvents {
@@ -150,6 +154,9 @@ export class Scheduler {
         return this.#waits.begin(kind)
       },
       storeRead: (bytes) => this.ledger.add('store', bytes),
+      served: (level, bytes, tookMs) => {
+        for (const listener of this.#listeners) listener.served?.(level, bytes, tookMs)
+      },
       closed: () => this.#closed(entry),
     }
   }
@@ -178,6 +185,11 @@ export class Scheduler {
   /** Where the chunks of `ref` begin and end. */
   layoutOf(ref: BlobRef): StoredBlob['layout'] {
     return this.#components.layoutOf(ref)
+  }
+
+  /** Stored chunks in memory for those who may read them next, and how much they may take. */
+  get freshChunks(): { readonly keptBytes: number; readonly limitBytes: number } {
+    return this.#freshChunks
   }
 
   /** What clients are at just now. */

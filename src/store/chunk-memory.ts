@@ -22,6 +22,15 @@ export class ChunkMemory {
     })
   }
 
+  get usedBytes(): number {
+    return this.#chunks?.calculatedSize ?? 0
+  }
+
+  /** Whether it has the chunk; this is no use of it. */
+  has(digest: string): boolean {
+    return this.#chunks?.has(digest) ?? false
+  }
+
   /** Whether a chunk of this size may be kept. */
   fits(lengthBytes: number): boolean {
     return lengthBytes <= this.#maxChunkBytes

@@ -59,6 +59,13 @@ export class ChunkReader {
     return lease
   }
 
+  /** Whether a part of one chunk would be read from memory; whole chunks never are. */
+  isInMemory(blob: BlobState, offset: number, length: number): boolean {
+    const chunk = blob.layout.chunkAt(offset)
+    const digest = length < blob.layout.lengthOf(chunk) ? blob.digestAt(chunk) : undefined
+    return digest !== undefined && this.#components.memory.has(memoryKey(digest))
+  }
+
   /** Keeps a share of a whole chunk in memory, as if a part of it had been read here. */
   remember(digest: Uint8Array, payload: Lease): void {
     const { memory } = this.#components

@@ -92,6 +92,11 @@ export class OpenBlob {
     if (!this.#isReleased) this.#components.reader.remember(digest, payload)
   }
 
+  /** Whether these bytes of one chunk would not be read from disk. */
+  isInMemory(offset: number, length: number): boolean {
+    return this.#components.reader.isInMemory(this.#blob, offset, length)
+  }
+
   /** Takes over a chunk that is already held under `chunkDigest` elsewhere, without copying; false when none is. */
   async adopt(chunk: number, chunkDigest: Uint8Array): Promise<boolean> {
     return await this.#use((blob) => this.#components.writer.adopt(blob, chunk, chunkDigest))

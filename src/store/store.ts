@@ -74,6 +74,9 @@ export interface StoreUsage {
   readonly usedBytes: number
   /** Kept free for what is open. */
   readonly reservedBytes: number
+  /** Chunks kept in memory. */
+  readonly memoryBytes: number
+  readonly memoryLimitBytes: number
   readonly blobCount: number
   readonly documentCount: number
 }
@@ -162,11 +165,13 @@ export class Store {
   }
 
   usage(): StoreUsage {
-    const { init, catalogue, documents } = this.#parts
+    const { init, catalogue, documents, memory } = this.#parts
     return {
       quotaBytes: init.quotaBytes,
       usedBytes: catalogue.usedBytes() + documents.usedBytes,
       reservedBytes: catalogue.reservedBytes(),
+      memoryBytes: memory.usedBytes,
+      memoryLimitBytes: init.memoryBytes,
       blobCount: catalogue.count,
       documentCount: documents.entries().length,
     }

@@ -98,7 +98,7 @@ export function ingestLab(chunkCount = 3) {
     payload.bytes.fill(byte)
     buffers.push(payload.bytes)
     try {
-      return await ingest.write(chunk, payload, sha256(payload.bytes))
+      return await ingest.write(chunk, payload, sha256(payload.bytes), 'peers')
     } finally {
       payload.release()
     }

@@ -356,6 +356,20 @@ test('says whether the rest of a blob would have to push others out', async (t) 
   await store.close()
 })
 
+test('says which parts of chunks it would read from memory, without that being a use of them', async (t) => {
+  const blob = patternBlob([1, 2])
+  const store = await openStore({ dir: await storeFolder(t) })
+  await storeWhole(store, blob)
+  const open = await store.open(blob.ref)
+  assert.equal(open.isInMemory(3, 5), false)
+  ;(await open.lend(3, 5)).release()
+  const whole = blob.layout.lengthOf(0)
+  assert.deepEqual([open.isInMemory(7, 5), open.isInMemory(0, whole), open.isInMemory(whole, 5)], [true, false, false])
+  assert.equal(store.usage().memoryBytes, whole)
+  open.release()
+  await store.close()
+})
+
 test('a full disk fails the write, evicts what it can and leaves the chunk not held', async (t) => {
   const files = new FaultyFileSystem()
   const store = await openStore({ dir: await storeFolder(t), files })

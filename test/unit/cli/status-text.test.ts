@@ -42,6 +42,16 @@ describe('the status page', () => {
     assert.doesNotMatch(shown(), /read in part/)
   })
 
+  it('shows which level gave clients their chunks, and how soon', () => {
+    const level = { level: 'memory', usedBytes: 5e6, limitBytes: 80e6, hits: 30, bytes: 1, p50Ms: 0.123, p99Ms: 4.56 }
+    const far = { level: 'origin', hits: 10, bytes: 1, p50Ms: 250, p99Ms: 2_500 }
+    const text = shown({ cache: [level, { level: 'tracker', hits: 0, bytes: 0, p50Ms: 0, p99Ms: 0 }, far] })
+    assert.match(text, /memory +5\.00 MB of 80\.0 MB +30 +75 % +0\.12 ms +4\.56 ms/)
+    assert.match(text, /tracker +- +0 +0 % +- +-/)
+    assert.match(text, /origin +- +10 +25 % +250 ms +2\.50 s/)
+    assert.doesNotMatch(shown(), /CHUNKS FROM/)
+  })
+
   it('puts layers on their way before those at rest', () => {
     const text = shown()
     assert.ok(text.indexOf('b'.repeat(12)) < text.indexOf('a'.repeat(12)))

@@ -167,4 +167,30 @@ describe('a scheduler', () => {
     handle.close()
     await scheduler.stop()
   })
+
+  it('says for each chunk that a client is given from which level it came; small ranges of one cost one fetch', async () => {
+    const { clock, agent, scheduler } = lab()
+    const served: string[] = []
+    scheduler.listen({
+      served: (level, bytes, tookMs) => served.push(`${bytes} of ${level}, ${tookMs > 0 ? 'late' : 'at once'}`),
+    })
+    const read = async (start: number, end: number) => {
+      const handle = await scheduler.open(content.ref, { origins }, {})
+      for await (const piece of handle.lend({ start, end }, 'range', {})) piece.release()
+      handle.close()
+    }
+    await runUntil(clock, Promise.all([read(0, 10), read(10, 30)]), 10_000)
+    for (let at = 30; at < 130; at += 50) await runUntil(clock, read(at, at + 50), 10_000)
+    assert.deepEqual(served.splice(0), [
+      '10 of origin, late',
+      '20 of origin, late',
+      '50 of memory, at once',
+      '50 of memory, at once',
+    ])
+    assert.deepEqual([agent.originRequests, scheduler.ledger.total.origin], [1, 1_000])
+    await clock.advance(2_000)
+    await runUntil(clock, read(900, 1_100), 10_000)
+    assert.deepEqual(served, ['100 of disk, at once', '100 of origin, late'])
+    await scheduler.stop()
+  })
 })
