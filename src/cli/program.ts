@@ -3,6 +3,7 @@ import { configCommand } from './commands/config.ts'
 import { containerdCommand } from './commands/containerd.ts'
 import { keygenCommand } from './commands/keygen.ts'
 import { limitsCommand } from './commands/limits.ts'
+import { prefetchCommand } from './commands/prefetch.ts'
 import { pullCommand } from './commands/pull.ts'
 import { agentCommand, trackerCommand } from './commands/run.ts'
 import { statusCommand } from './commands/status.ts'
@@ -55,6 +56,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage or configuration.`,
     containerdCommand,
     statusCommand,
     pullCommand,
+    prefetchCommand,
     limitsCommand,
     configCommand,
   ]

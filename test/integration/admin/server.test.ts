@@ -26,7 +26,11 @@ async function adminWith(
     yield { type: 'resolved', reference }
     yield { type: 'done' }
   }
-  const server = await startAdmin({ port: 0 }, { pull, ...defaults, ...components })
+  const prefetch = async function* (request: object): AsyncGenerator<object> {
+    yield { type: 'resolved', request }
+    yield { type: 'done' }
+  }
+  const server = await startAdmin({ port: 0 }, { pull, prefetch, ...defaults, ...components })
   scope.defer(async () => await server.stop())
   return { ...server, url: `http://127.0.0.1:${server.port}` }
 }
