@@ -19,10 +19,19 @@ const DEFAULT_TIMEOUT_MS = 3_600_000
 /** A day is what a peer grants at most. */
 const MAX_TIMEOUT_MS = 24 * 3_600_000
 
-const nodes = z.union(
-  [z.literal('all'), z.int().min(1).max(MAX_NODES), z.strictObject({ zone: z.string().min(1).max(255) })],
-  NODES,
-)
+const nodesSchema = z.union([
+  z.literal('all'),
+  z.int().min(1).max(MAX_NODES),
+  z.strictObject({ zone: z.string().min(1).max(255) }),
+])
+
+/** One message for whatever is wrong, in place of one for each form that it might have had. */
+const nodes = z.unknown().transform((value, context) => {
+  const parsed = nodesSchema.safeParse(value)
+  if (parsed.success) return parsed.data
+  context.addIssue({ code: 'custom', message: NODES })
+  return z.NEVER
+})
 
 const timeout = z.string().transform((text, context) => {
   const durationMs = parseDuration(text)

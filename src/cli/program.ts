@@ -46,6 +46,7 @@ First steps:
   shoal agent --cluster-key-file cluster.key  on every node
   shoal containerd configure                  as root, on every node
   shoal status                                see where the bytes come from
+  shoal prefetch docker.io/library/nginx:1.27 have all nodes fetch an image ahead of its use
 
 Exit codes: 0 done, 1 failed, 2 wrong usage or configuration.`,
     )

@@ -21,10 +21,8 @@ const MAX_BEHIND = 16_384
 export interface BranchComponents {
   readonly network: PrefetchNetwork
   readonly clock: Clock
-  /** The order as it is told to somebody who is to tell `rest`. */
-  readonly orderFor: (rest: readonly PeerRef[]) => Order
-  /** `peerId` took the order and is dead. */
-  readonly onLost: (peerId: string) => void
+  /** The order as it is told to somebody who is to tell `rest`; `isAgain` when that one broke off from us. */
+  readonly orderFor: (rest: readonly PeerRef[], isAgain: boolean) => Order
   /** Somebody further on has told these, whom we did not name. */
   readonly onTold: (peers: readonly PeerRef[]) => void
   /** Whether the order may be for this peer: a tracker that cannot be reached is not missed. */
@@ -105,7 +103,6 @@ export class Branch {
       this.#queue.unshift(head)
       return
     }
-    if (this.#brokeOff.has(head.id)) this.#components.onLost(head.id)
     this.#miss(head, reason)
   }
 
@@ -121,7 +118,7 @@ export class Branch {
     let channel: AskingChannel | undefined
     try {
       channel = await this.#within(TOLD_WITHIN_MS, signal, async (inner) => await network.open(head, { signal: inner }))
-      await this.#send(channel, { kind: 'order', ...orderFor(this.#handed) }, signal)
+      await this.#send(channel, { kind: 'order', ...orderFor(this.#handed, this.#brokeOff.has(head.id)) }, signal)
       const answer = await this.#receive(channel, TOLD_WITHIN_MS, signal)
       if (answer.kind === 'accepted') {
         this.#taker = { peer: head.id, name: answer.name, isMeant: answer.isMeant }
@@ -154,6 +151,7 @@ export class Branch {
           this.#handed.push(...answer.told)
           this.#components.onTold(answer.told)
         }
+        await this.#send(channel, { kind: 'heard' }, signal)
         if (!answer.isFinal) continue
         channel.close()
         return { kind: 'finished' }

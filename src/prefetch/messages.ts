@@ -5,8 +5,12 @@ import { z } from 'zod'
 import { MAX_COVERED, MAX_HOPS, MAX_MEMBERS, MAX_ORDER_MS, type Order, TAIL_CHARS } from './order.ts'
 import { MAX_FAILURES, MAX_UNREACHED, type Tally } from './tally.ts'
 
-/** What the opener of a stream says: an order, a question whom the other knows; later that all is to be ended. */
-export type Ask = ({ readonly kind: 'order' } & Order) | { readonly kind: 'members' } | { readonly kind: 'cancel' }
+/** What the opener of a stream says: an order or a question whom the other knows; then that it heard a report, or that all is to end. */
+export type Ask =
+  | ({ readonly kind: 'order' } & Order)
+  | { readonly kind: 'members' }
+  | { readonly kind: 'heard' }
+  | { readonly kind: 'cancel' }
 
 /** What it is answered. To an order: `accepted` and reports until one is final, or one of the other two. */
 export type Answer =
@@ -80,7 +84,7 @@ const order = z.strictObject({
   path,
   members,
   covered: z.array(z.string().length(TAIL_CHARS)).max(MAX_COVERED),
-  lost: path,
+  isAgain: z.boolean(),
 })
 
 const failure = z.strictObject({ peer: peerId, name, reason })
@@ -106,6 +110,7 @@ const tally: z.ZodType<Tally> = z.strictObject({
 const askSchema: z.ZodType<Ask> = z.discriminatedUnion('kind', [
   order,
   z.strictObject({ kind: z.literal('members') }),
+  z.strictObject({ kind: z.literal('heard') }),
   z.strictObject({ kind: z.literal('cancel') }),
 ])
 

@@ -29,8 +29,8 @@ export interface Order {
   readonly members: readonly PeerRef[]
   /** Tails of the PeerIds of all that somebody has been asked to tell, as far as it is known. */
   readonly covered: readonly string[]
-  /** PeerIds of relays that have broken off; who was told by one of them may report to the sender instead. */
-  readonly lost: readonly string[]
+  /** The receiver was told by the sender before, and that stream broke off. */
+  readonly isAgain: boolean
 }
 
 /** Nodes that one node tells at the same time: three steps reach five hundred. */

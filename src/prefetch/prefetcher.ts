@@ -23,7 +23,7 @@ const PULLS_AT_ONCE = 2
 /** Who opens a stream has something to say. */
 const FIRST_MESSAGE_MS = 10_000
 
-/** How long the outcome of an order whose listener is gone is kept for one in its place, which comes within half a minute. */
+/** How long an outcome is kept for whoever is sent in the place of one that heard it and died with it, which takes half a minute. */
 const KEPT_MS = 60_000
 
 export interface PrefetcherInit {
@@ -114,7 +114,7 @@ export class Prefetcher {
     const target = typeof nodes === 'object' ? { kind: 'zone' as const, ...nodes } : targetOf(nodes)
     const id = randomUUID()
     const order = this.#run(
-      { id, image, platform, target, timeoutMs, hops: MAX_HOPS, path: [], members, covered: [], lost: [] },
+      { id, image, platform, target, timeoutMs, hops: MAX_HOPS, path: [], members, covered: [], isAgain: false },
       isMeant,
       undefined,
     )
@@ -165,8 +165,7 @@ export class Prefetcher {
     }
     known?.extend(order)
     const running = known ?? this.#run(order, this.#isMeant(order), channel.peerId)
-    const onTold = () => this.#book.end(order.id)
-    await report(channel, running, { name: this.#init.name, clock, signal: this.#stopping.signal, onTold })
+    await report(channel, running, { name: this.#init.name, clock, signal: this.#stopping.signal })
   }
 
   #isMeant({ target }: Order): boolean {

@@ -1,7 +1,7 @@
 import type { Clock, PeerRef, Random, Timer } from '../core/index.ts'
 import { Branch } from './branch.ts'
 import type { PullEvent } from './image-pull.ts'
-import { FAN_OUT, MAX_COVERED, MAX_HOPS, MAX_MEMBERS, type Order, tailOf } from './order.ts'
+import { FAN_OUT, MAX_COVERED, MAX_MEMBERS, type Order, tailOf } from './order.ts'
 import { OwnPull, type Turns } from './own-pull.ts'
 import type { PrefetchNetwork } from './ports.ts'
 import { EMPTY_TALLY, sumOf, type Tally, tallyOf, withoutUnreached } from './tally.ts'
@@ -40,7 +40,6 @@ export class RunningOrder {
   /** PeerIds of those in our branches. */
   readonly #told = new Set<string>()
   readonly #covered: Set<string>
-  readonly #lost = new Set<string>()
   /** Told here or further on, and not yet said to the listener. */
   #news: PeerRef[] = []
   readonly #tasks = new Set<Promise<void>>()
@@ -105,11 +104,6 @@ export class RunningOrder {
     return this.#news.splice(0, MAX_MEMBERS)
   }
 
-  /** PeerId of who hears what comes of it; `undefined` at the starter, and while nobody does. */
-  get listener(): string | undefined {
-    return this.#listener?.peerId
-  }
-
   /** `peerId` hears what comes of it from now on; the signal fires when another takes its place. */
   listen(peerId: string): AbortSignal {
     this.#listener?.replaced.abort(new DOMException('another node is told', 'AbortError'))
@@ -118,16 +112,15 @@ export class RunningOrder {
     return replaced.signal
   }
 
-  /** That one hears nothing more. What was begun goes on, and whoever is sent in its place may take it over. */
+  /** That one is gone. What was begun goes on, and whoever is sent in its place may take it over. */
   unlisten(replaced: AbortSignal): void {
     if (this.#listener?.replaced.signal === replaced) this.#listener = undefined
   }
 
-  /** Whether `peerId`, who sends `order`, may hear of it from now on: it did before, or who did is gone. */
-  mayMoveTo(peerId: string, order: Order): boolean {
+  /** Whether `peerId`, who sends `order`, may hear of it from now on: nobody does, or that one did and its stream is broken. */
+  mayMoveTo(peerId: string, { isAgain }: Order): boolean {
     if (this.isStarter) return false
-    const { listener } = this
-    return listener === undefined || listener === peerId || order.lost.includes(listener)
+    return this.#listener === undefined || (isAgain && this.#listener.peerId === peerId)
   }
 
   /** Tells those whom `order`, sent in the place of the one before, names besides. */
@@ -186,8 +179,7 @@ export class RunningOrder {
         new Branch(group, {
           network,
           clock,
-          orderFor: (rest) => this.#orderFor(rest),
-          onLost: (peerId) => this.#lost.add(peerId),
+          orderFor: (rest, isAgain) => this.#orderFor(rest, isAgain),
           onTold: (peers) => this.#noteTold(peers),
           isMissed: (peerId) => !isTracker(peerId),
           nameOf: (peerId) => this.#names.get(peerId) ?? '',
@@ -224,7 +216,7 @@ export class RunningOrder {
     this.#settled = sumOf([this.#settled, ...missed])
   }
 
-  #orderFor(rest: readonly PeerRef[]): Order {
+  #orderFor(rest: readonly PeerRef[], isAgain: boolean): Order {
     return {
       ...this.order,
       hops: this.#hops - 1,
@@ -232,7 +224,7 @@ export class RunningOrder {
       path: [...this.#path, this.#components.network.selfId],
       members: rest,
       covered: [...this.#covered].slice(-MAX_COVERED),
-      lost: [...this.#lost].slice(-MAX_HOPS),
+      isAgain,
     }
   }
 

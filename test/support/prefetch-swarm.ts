@@ -1,4 +1,11 @@
-import { type AbortOptions, type Digest, type PeerRef, type PeerRole, ShoalError } from '../../src/core/index.ts'
+import {
+  type AbortOptions,
+  type Clock,
+  type Digest,
+  type PeerRef,
+  type PeerRole,
+  ShoalError,
+} from '../../src/core/index.ts'
 import { generateIdentity, peerIdOf } from '../../src/p2p/index.ts'
 import {
   type ImagePullComponents,
@@ -18,9 +25,12 @@ import { VirtualClock } from './virtual-clock.ts'
 /** One way, as on a local network. */
 const LATENCY_MS = 1
 
-export const NAMESPACE = 'registry.test'
+const NAMESPACE = 'registry.test'
 export const REFERENCE = `${NAMESPACE}/team/app:v1`
 const manifest = manifestOf('app')
+
+/** The image of every registry here. */
+export const IMAGE = { namespace: NAMESPACE, repository: 'team/app', digest: manifest.digest }
 
 /** Its configuration and its layer. */
 const BLOBS = 2
@@ -83,6 +93,7 @@ export class FakeNode {
   readonly id: string
   readonly name: string
   readonly images: ImagePullComponents
+  readonly network: PrefetchServer
   prefetcher: Prefetcher
   /** PeerIds of the nodes that it is connected to. */
   readonly known = new Set<string>()
@@ -91,6 +102,8 @@ export class FakeNode {
   readonly held = new Set<Digest>()
   /** Blobs that were cancelled. */
   cancelledCount = 0
+  /** Blobs that are being fetched. */
+  openCount = 0
   isDead = false
   /** Takes messages and never answers, as a machine that lost its power. */
   isSilent = false
@@ -104,6 +117,7 @@ export class FakeNode {
     this.images = imagesOf(this, init, swarm.clock)
     this.#init = init
     this.#swarm = swarm
+    this.network = new FakeNetwork(swarm, this)
     this.isKnownTracker = init.role === 'tracker'
     this.prefetcher = this.#makePrefetcher()
   }
@@ -112,7 +126,7 @@ export class FakeNode {
     const swarm = this.#swarm
     const { role = 'agent', zone = '' } = this.#init
     const components = {
-      network: new FakeNetwork(swarm, this),
+      network: this.network,
       images: this.images,
       isTracker: (peerId: string) => swarm.byId(peerId)?.isKnownTracker === true,
       clock: swarm.clock,
@@ -286,13 +300,24 @@ class End {
   }
 }
 
+/** What pulls the one image there is, whose blobs take `pullMs`, and what it has pulled so far. */
+export function heldImages(
+  clock: Clock,
+  pullMs: number,
+): { readonly images: ImagePullComponents; readonly held: ReadonlySet<Digest> } {
+  const held = new Set<Digest>()
+  const node = { held, cancelledCount: 0, openCount: 0 }
+  return { images: imagesOf(node, { pullMs }, clock), held }
+}
+
 /** A registry with one image, whose blobs take their time. */
 function imagesOf(
-  node: FakeNode,
+  node: Pick<FakeNode, 'held' | 'cancelledCount' | 'openCount'>,
   { pullMs = 2_000, failsWith }: FakeNodeInit,
-  clock: VirtualClock,
+  clock: Clock,
 ): ImagePullComponents {
   const open = async ({ digest, sizeBytes }: { readonly digest: Digest; readonly sizeBytes: number }) => {
+    node.openCount++
     let isComplete = false
     const none = { store: 0, peers: 0, tracker: 0, origin: 0 }
     const handle = {
@@ -312,7 +337,7 @@ function imagesOf(
         isComplete = true
         node.held.add(digest)
       },
-      close: () => undefined,
+      close: () => void node.openCount--,
     }
     return handle as unknown as BlobHandle
   }
