@@ -48,7 +48,7 @@ const prefetchRequest = z.strictObject(
     timeout: timeout.default(DEFAULT_TIMEOUT_MS),
     detach: z.boolean('detach is true or false').default(false),
   },
-  EXPECTED,
+  { error: (issue) => (issue.code === 'unrecognized_keys' ? `${shown(issue.keys)} is no field: ${EXPECTED}` : EXPECTED) },
 )
 
 /**

@@ -127,7 +127,8 @@ export class Branch {
       channel.close()
       return this.#notTaken(head, answer)
     } catch (error) {
-      channel?.abort(asError(error))
+      // It may have taken the order without having said so yet.
+      if (channel !== undefined) await this.#leave(channel, error, signal)
       return { kind: 'unreachable', reason: reasonOf(error) }
     }
   }
@@ -157,17 +158,18 @@ export class Branch {
         return { kind: 'finished' }
       }
     } catch (error) {
-      if (signal.aborted && !this.#components.isAbandoned()) await this.#cancel(channel)
-      else channel.abort(asError(error))
+      await this.#leave(channel, error, signal)
       return { kind: 'lost', reason: `broke off: ${reasonOf(error)}` }
     }
   }
 
-  async #cancel(channel: AskingChannel): Promise<void> {
+  /** Breaks off, or has the order ended there when that is why. */
+  async #leave(channel: AskingChannel, error: unknown, signal: AbortSignal): Promise<void> {
+    if (!signal.aborted || this.#components.isAbandoned()) return channel.abort(asError(error))
     try {
       await this.#send(channel, { kind: 'cancel' }, new AbortController().signal)
       channel.close()
-    } catch (error) {
+    } catch {
       channel.abort(asError(error))
     }
   }

@@ -155,15 +155,21 @@ export class RunningOrder {
   /** Tells those whom we were sent to tell and, unless the order is for named ones, all whom we know besides. The connected are told first. */
   async #spread(): Promise<void> {
     const { network, random } = this.#components
-    const { members, target } = this.order
+    const { members } = this.order
     const connected = await network.members()
     const isConnected = new Set(connected.map(({ id }) => id))
     const sent = new Set(members.map(({ id }) => id))
-    const others = target.kind === 'named' ? [] : connected.filter(({ id }) => !sent.has(id) && !this.#isCovered(id))
+    const others = this.#strangersAmong(connected).filter(({ id }) => !sent.has(id))
     const all = [...members, ...others].filter(({ id }) => !this.#isOnPath(id))
     this.#noteTold(others)
     const shuffled = all.map((peer) => ({ peer, rank: random() - (isConnected.has(peer.id) ? 1 : 0) }))
     await this.#tell(shuffled.toSorted((a, b) => a.rank - b.rank).map(({ peer }) => peer))
+  }
+
+  /** Those whom nobody is to tell yet; none where only named ones are meant. */
+  #strangersAmong(peers: readonly PeerRef[]): readonly PeerRef[] {
+    if (this.order.target.kind === 'named') return []
+    return peers.filter(({ id }) => !this.#isCovered(id) && !this.#isOnPath(id))
   }
 
   async #tell(members: readonly PeerRef[]): Promise<void> {
@@ -196,16 +202,23 @@ export class RunningOrder {
     if (!this.isStarter) this.#news.push(...fresh)
   }
 
-  /** The starter has the last word on who is unreachable: it knows others than those who said so, and some have come back. */
+  /**
+   * The starter has the last word on who is unreachable: it knows others than those who said so, and some have come back. It
+   * tells those as well that it came to know meanwhile.
+   */
   #retry(): void {
     if (this.#isRetried || this.#ending.signal.aborted || this.#components.clock.now() >= this.#endsAtMs) return
     this.#isRetried = true
     const over = sumOf([this.#settled, ...[...this.#branches].map((branch) => branch.tally)])
-    if (over.unreached.length === 0) return
     this.#branches.clear()
     this.#settled = withoutUnreached(over)
     for (const { peer, name } of over.unreached) this.#names.set(peer, name)
-    this.#track(this.#tell(over.unreached.map(({ peer, addresses }) => ({ id: peer, addresses }))))
+    this.#track(this.#tellLast(over.unreached.map(({ peer, addresses }) => ({ id: peer, addresses }))))
+  }
+
+  async #tellLast(missed: readonly PeerRef[]): Promise<void> {
+    const newcomers = this.#strangersAmong(await this.#components.network.members())
+    await this.#tell([...missed, ...newcomers])
   }
 
   #tooFar(members: readonly PeerRef[]): void {

@@ -116,7 +116,7 @@ describe('prefetches', () => {
       [{ reference, platform: 'linux' }, /linux is not a platform/],
       [{ reference, timeout: '25h' }, /25h is not a time from 1ms to 24h/],
       [{ reference, detach: 'yes' }, /detach is true or false/],
-      [{ reference, zone: 'z1' }, /zone/],
+      [{ reference, zone: 'z1' }, /zone is no field/],
     ]
     for (const [body, reason] of mistakes) {
       const response = await post(url, body)

@@ -14,6 +14,7 @@ async function startSwarm(count: number, pullMs: number) {
   const swarm = await startP2pSwarm(count, { dialTimeoutMs: 20_000 })
   const members = swarm.nodes.map((node, index) => memberOf(node, index, pullMs))
   for (const { prefetcher } of members) await prefetcher.start()
+  await eventually(() => swarm.nodes[0]?.connectedPeers().length === count - 1, 10_000)
   return {
     members,
     [Symbol.asyncDispose]: async () => {
@@ -88,7 +89,8 @@ describe('prefetching over libp2p', () => {
     await eventually(() => swarm.members.every(({ prefetcher }) => prefetcher.orders().length === 1), 10_000)
     leaving.abort()
     await running
-    await eventually(() => swarm.members.every(({ prefetcher }) => prefetcher.orders().every(({ isOver }) => isOver)))
+    const areOver = () => swarm.members.every(({ prefetcher }) => prefetcher.orders().every(({ isOver }) => isOver))
+    await eventually(areOver, 20_000)
     assert.ok(swarm.members.every(({ held }) => held.size === 0))
   })
 })

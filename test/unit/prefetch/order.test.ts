@@ -168,6 +168,17 @@ describe('when nodes die', () => {
     await swarm.stop()
   })
 
+  it('a node that joins while the others pull is told at the end', async () => {
+    const swarm = await PrefetchSwarm.of(4)
+    for (const index of [1, 2]) swarm.join(0, index)
+    const order = swarm.node(0).order()
+    await swarm.clock.advance(1_000)
+    swarm.join(0, 3)
+    await untilOver(swarm, order, 20_000)
+    assert.deepEqual([outcomeOf(order).nodes.done, swarm.node(3).holds], [4, true])
+    await swarm.stop()
+  })
+
   it('the others finish what a starter began that is gone', async () => {
     const swarm = await mesh(20, () => ({ pullMs: 10_000 }))
     swarm.node(0).order()
@@ -199,6 +210,17 @@ describe('an order that is cancelled', () => {
     await swarm.clock.advance(2_000)
     assert.ok(order.isOver)
     assert.equal(swarm.nodes.filter((node) => node.cancelledCount > 0).length, 30)
+    assert.equal(swarm.nodes.filter((node) => node.prefetcher.orders().some(({ isOver }) => !isOver)).length, 0)
+    await swarm.stop()
+  })
+
+  it('ends also at those that have not said yet that they took it', async () => {
+    const swarm = await mesh(5, () => ({ pullMs: 60_000 }))
+    const order = swarm.node(0).order()
+    // A dial is over after a millisecond, and the order arrives after another.
+    while (swarm.nodes.filter((node) => node.prefetcher.orders().length > 0).length < 5) await swarm.clock.advance(0.25)
+    order.leave()
+    await swarm.clock.advance(2_000)
     assert.equal(swarm.nodes.filter((node) => node.prefetcher.orders().some(({ isOver }) => !isOver)).length, 0)
     await swarm.stop()
   })
