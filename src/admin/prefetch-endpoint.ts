@@ -48,7 +48,9 @@ const prefetchRequest = z.strictObject(
     timeout: timeout.default(DEFAULT_TIMEOUT_MS),
     detach: z.boolean('detach is true or false').default(false),
   },
-  { error: (issue) => (issue.code === 'unrecognized_keys' ? `${shown(issue.keys)} is no field: ${EXPECTED}` : EXPECTED) },
+  {
+    error: (issue) => (issue.code === 'unrecognized_keys' ? `${shown(issue.keys)} is no field: ${EXPECTED}` : EXPECTED),
+  },
 )
 
 /**
