@@ -20,13 +20,13 @@ const owners = [
   {
     name: 'libp2p',
     library: '^node_modules/(libp2p|@libp2p/(?!crypto|peer-id|interface)|@chainsafe)',
-    modules: ['p2p', 'exchange', 'discovery', 'catalog'],
+    modules: ['p2p', 'exchange', 'discovery', 'catalog', 'prefetch'],
   },
   // Keys and PeerIds without the network: chunk maps are signed with them.
   {
     name: 'libp2p-keys',
     library: '^node_modules/@libp2p/(crypto|peer-id|interface)/',
-    modules: ['p2p', 'exchange', 'discovery', 'catalog', 'chunking'],
+    modules: ['p2p', 'exchange', 'discovery', 'catalog', 'prefetch', 'chunking'],
   },
   { name: 'undici', library: '^node_modules/undici/', modules: ['origin'] },
   { name: 'node-http', library: '^(node:)?http$', modules: ['mirror', 'admin'] },

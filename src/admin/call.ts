@@ -14,6 +14,17 @@ export interface AdminPullOptions extends AbortOptions {
   readonly platform?: string | undefined
 }
 
+/** What `POST /prefetch` asks for, checked. */
+export interface AdminPrefetch {
+  readonly reference: string
+  /** All agents, so many of them, or those of a zone. */
+  readonly nodes: 'all' | number | { readonly zone: string }
+  readonly platform?: string | undefined
+  readonly timeoutMs: number
+  /** It goes on when the caller leaves. */
+  readonly isDetached: boolean
+}
+
 /** What the composition lends the admin server. */
 export interface AdminCallbacks {
   /** The process as a whole works; the kubelet restarts it when not. */
@@ -28,6 +39,8 @@ export interface AdminCallbacks {
   changeLimits(change: LimitsChange): void
   /** Pulls an image ahead of its use; yields what has happened so far, and ends or throws. */
   pull(reference: string, options: AdminPullOptions): AsyncIterable<object>
+  /** The same on many nodes. */
+  prefetch(request: AdminPrefetch, options: AbortOptions): AsyncIterable<object>
 }
 
 /** One request being answered. */

@@ -1,6 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import type { AdminCall, EndpointComponents, Health } from './call.ts'
 import { answerLimitsChange } from './limits-endpoint.ts'
+import { answerPrefetch } from './prefetch-endpoint.ts'
 import { answerPull } from './pull-endpoint.ts'
 import { sendJson, sendText } from './send.ts'
 
@@ -15,6 +16,7 @@ const ENDPOINTS: ReadonlyMap<string, Endpoint> = new Map<string, Endpoint>([
   ],
   ['GET /status', async ({ response }, { callbacks }) => sendJson(response, 200, await callbacks.status())],
   ['POST /pull', answerPull],
+  ['POST /prefetch', answerPrefetch],
   ['GET /limits', ({ response }, { callbacks }) => sendJson(response, 200, callbacks.limits())],
   ['PUT /limits', answerLimitsChange],
 ])

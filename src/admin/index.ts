@@ -6,6 +6,7 @@
 export {
   type AdminComponents,
   type AdminInit,
+  type AdminPrefetch,
   type AdminPullOptions,
   type AdminServer,
   type Health,

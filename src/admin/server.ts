@@ -9,7 +9,7 @@ import { sendError } from './send.ts'
 /** Without `import`, which evaluates every export, `WebSocket` too: it loads Node's own fetch, 16 MB and 35 ms. */
 const { createServer } = process.getBuiltinModule('node:http')
 
-export type { AdminPullOptions, Health } from './call.ts'
+export type { AdminPrefetch, AdminPullOptions, Health } from './call.ts'
 
 export interface AdminInit {
   /** Default loopback. */

@@ -1,8 +1,8 @@
-import { type AdminPullOptions, type AdminServer, type Health, startAdmin } from '../admin/index.ts'
+import { type AdminPrefetch, type AdminPullOptions, type AdminServer, type Health, startAdmin } from '../admin/index.ts'
 import { type Config, limitsDocument } from '../config/index.ts'
-import { ShoalError, systemClock } from '../core/index.ts'
-import { type Platform, parsePlatform } from '../oci/index.ts'
-import { type ImagePullComponents, type PullEvent, pullImage } from '../prefetch/index.ts'
+import { type AbortOptions, ShoalError, systemClock } from '../core/index.ts'
+import { parsePlatform } from '../oci/index.ts'
+import { type PrefetchEvent, type PullEvent, prefetch, pullImage } from '../prefetch/index.ts'
 import { statusOf } from './status.ts'
 import type { ProcessComponents, SwarmMember } from './swarm-member.ts'
 
@@ -14,14 +14,6 @@ export interface RunningProcess {
   readonly adminAddress: string
   /** Finishes what is under way within the configured time, then ends everything. */
   stop(): Promise<void>
-}
-
-/** Node's names for machines where the OCI's differ. */
-const ARCHITECTURES: Readonly<Record<string, string>> = { x64: 'amd64', ia32: '386' }
-
-/** The platform images are chosen for on this machine. */
-export function hostPlatform(): Platform {
-  return { os: 'linux', architecture: ARCHITECTURES[process.arch] ?? process.arch }
 }
 
 /** Starts the admin server over what `member` is and does. `ready` gives the reasons against sending clients here. */
@@ -41,6 +33,7 @@ export async function startAdminFor(
     limits: () => limitsDocument(member.limits.limits),
     changeLimits: (change) => member.limits.change(change),
     pull: (reference, options) => pullFor(member, reference, options),
+    prefetch: (request, options) => prefetchFor(member, request, options),
   })
 }
 
@@ -55,7 +48,6 @@ export function logStarted(
 }
 
 function pullFor(member: SwarmMember, reference: string, options: AdminPullOptions): AsyncIterable<PullEvent> {
-  const { catalog, scheduler, origin } = member
   const platform = options.platform === undefined ? undefined : parsePlatform(options.platform)
   if (options.platform !== undefined && platform === undefined) {
     throw new ShoalError(`${options.platform} is not a platform such as linux/amd64`, {
@@ -64,13 +56,13 @@ function pullFor(member: SwarmMember, reference: string, options: AdminPullOptio
       retryable: false,
     })
   }
-  const components: ImagePullComponents = {
-    allows: (namespace) => origin.allows(namespace),
-    resolveTag: async (at, tag, call) => await catalog.resolveTag(at, tag, call),
-    manifest: async (origins, digest, call) => await catalog.manifest(origins, digest, call),
-    open: async (blob, origins, call) => await scheduler.open(blob, { origins }, call),
-    clock: systemClock,
-    platform: hostPlatform(),
-  }
-  return pullImage(reference, components, { platform, signal: options.signal })
+  return pullImage(reference, member.prefetching.images, { platform, signal: options.signal })
+}
+
+function prefetchFor(
+  { prefetching }: SwarmMember,
+  request: AdminPrefetch,
+  options: AbortOptions,
+): AsyncIterable<PrefetchEvent> {
+  return prefetch(request, { ...prefetching, clock: systemClock }, options)
 }

@@ -1,6 +1,7 @@
 import { type Config, DIRECTIONS, formatRate, type Limits } from '../config/index.ts'
 import type { Clock } from '../core/index.ts'
 import { NO_COMPLETION } from './background-completion.ts'
+import { summaryOf } from '../prefetch/index.ts'
 import type { SwarmMember } from './swarm-member.ts'
 import { RATE_NAMES, version } from '../util/index.ts'
 
@@ -25,6 +26,7 @@ export function statusOf(
     ready,
     peers: member.exchange.traffic(),
     layers: layersOf(member),
+    prefetches: member.prefetching.prefetcher.orders().map(summaryOf),
     limits: limitsSet(member.limits.limits),
     bytesBySource: member.scheduler.ledger.total,
     bytesByZone: member.scheduler.zones.total,

@@ -20,6 +20,7 @@ import { bootstrapAddresses, exchangeInit, p2pInit, trustedSigners } from './clu
 import { mapMaker } from './map-maker.ts'
 import { Membership } from './membership.ts'
 import { ExchangeNetwork } from './peer-network.ts'
+import { makePrefetching, type Prefetching } from './prefetching.ts'
 import { originInit } from './registry-settings.ts'
 import { PublicRepositories } from './public-repositories.ts'
 import { Removals } from './removals.ts'
@@ -52,6 +53,7 @@ export interface SwarmMember {
   readonly cacheLevels: CacheLevels
   /** Absent where nothing is completed. */
   readonly completer: Completer | undefined
+  readonly prefetching: Prefetching
   /** Ends everything in the reverse order of its start. */
   stop(): Promise<void>
 }
@@ -84,6 +86,9 @@ export async function startSwarmMember(config: Config, components: ProcessCompon
     shutdown.add(async () => await completer?.stop())
     membership.start(doors.store.list().map(({ digest }) => digest))
     const { node, store, origin, limits } = doors
+    const prefetching = makePrefetching(config, { ...components, node, catalog, origin, scheduler })
+    await prefetching.prefetcher.start()
+    shutdown.add(async () => await prefetching.prefetcher.stop())
     return {
       node,
       store,
@@ -94,6 +99,7 @@ export async function startSwarmMember(config: Config, components: ProcessCompon
       limits,
       cacheLevels,
       completer,
+      prefetching,
       stop: async () => await shutdown.run(),
     }
   } catch (error) {

@@ -2,6 +2,7 @@ import type { z } from 'zod'
 import { type AbortOptions, ShoalError } from '../core/index.ts'
 import { AdminRefusedError, AdminUnreachableError, UsageError } from './errors.ts'
 import { readLines } from './line-reader.ts'
+import { type PrefetchEvent, prefetchEventSchema } from './prefetch-event.ts'
 import { adminErrorSchema, type PullEvent, pullEventSchema } from './pull-event.ts'
 import { type LimitsView, limitsViewSchema, type StatusView, statusViewSchema } from './status-view.ts'
 import { printable } from './terminal/index.ts'
@@ -52,27 +53,34 @@ export class AdminClient {
   }
 
   /** Asks the agent to fetch an image into its store; yields what it tells until it is done or has failed. */
-  async *pull(
-    reference: string,
-    platform: string | undefined,
-    { signal }: AbortOptions = {},
-  ): AsyncGenerator<PullEvent> {
+  pull(reference: string, platform: string | undefined, options: AbortOptions = {}): AsyncGenerator<PullEvent> {
+    const body = platform === undefined ? { reference } : { reference, platform }
+    return this.#events('/pull', body, pullEventSchema, options)
+  }
+
+  /** Asks it to have other agents do so as well. */
+  prefetch(request: object, options: AbortOptions = {}): AsyncGenerator<PrefetchEvent> {
+    return this.#events('/prefetch', request, prefetchEventSchema, options)
+  }
+
+  async *#events<T extends z.ZodType>(
+    path: string,
+    body: object,
+    schema: T,
+    { signal }: AbortOptions,
+  ): AsyncGenerator<z.output<T>> {
     const silence = new AbortController()
     const timer = setTimeout(() => silence.abort(), PULL_SILENCE_MS)
-    const body = JSON.stringify(platform === undefined ? { reference } : { reference, platform })
     const headers = { 'content-type': 'application/json', 'x-shoal-admin': '1', accept: 'application/x-ndjson' }
-    const init = { method: 'POST', headers, body }
+    const init = { method: 'POST', headers, body: JSON.stringify(body) }
     try {
-      const response = await this.#translated(
-        signal,
-        async () => await this.#fetch('/pull', init, signal, silence.signal),
-      )
+      const response = await this.#translated(signal, async () => await this.#fetch(path, init, signal, silence.signal))
       const lines = readLines(response.body ?? [])
       for (;;) {
         const line = await this.#translated(signal, async () => await lines.next())
         if (line.done === true) return
         timer.refresh()
-        const event = pullEventSchema.safeParse(parseJson(line.value))
+        const event = schema.safeParse(parseJson(line.value))
         if (event.success) yield event.data
       }
     } finally {

@@ -3,6 +3,7 @@ import { configCommand } from './commands/config.ts'
 import { containerdCommand } from './commands/containerd.ts'
 import { keygenCommand } from './commands/keygen.ts'
 import { limitsCommand } from './commands/limits.ts'
+import { prefetchCommand } from './commands/prefetch.ts'
 import { pullCommand } from './commands/pull.ts'
 import { agentCommand, trackerCommand } from './commands/run.ts'
 import { statusCommand } from './commands/status.ts'
@@ -45,6 +46,7 @@ First steps:
   shoal agent --cluster-key-file cluster.key  on every node
   shoal containerd configure                  as root, on every node
   shoal status                                see where the bytes come from
+  shoal prefetch docker.io/library/nginx:1.27 have all nodes fetch an image ahead of its use
 
 Exit codes: 0 done, 1 failed, 2 wrong usage or configuration.`,
     )
@@ -55,6 +57,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage or configuration.`,
     containerdCommand,
     statusCommand,
     pullCommand,
+    prefetchCommand,
     limitsCommand,
     configCommand,
   ]

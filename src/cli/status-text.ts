@@ -1,5 +1,6 @@
 import { cacheTable } from './cache-text.ts'
 import { completionLine, completionOf } from './completion-text.ts'
+import { countsText } from './prefetch-text.ts'
 import type { BytesBySource, StatusView } from './status-view.ts'
 import {
   bar,
@@ -25,6 +26,7 @@ export function statusText(view: StatusView, terminal: Terminal): string {
     sources(view.bytesBySource, terminal),
     ...cacheTable(view, terminal),
     ...zones(view, terminal),
+    ...prefetches(view, terminal),
     layers(view, terminal),
     peers(view, terminal),
   ].join('\n')
@@ -50,11 +52,11 @@ function limits(view: StatusView): string[] {
   return set.length === 0 ? [] : [`limits: ${set.join(', ')}`]
 }
 
-/** Where the bytes that clients got came from, with shares. */
-export function sources(bytes: BytesBySource, terminal: Terminal): string {
+/** Where the bytes that clients got came from, with shares; `own` is what the node's own store is called. */
+export function sources(bytes: BytesBySource, terminal: Terminal, own = 'this node'): string {
   const total = bytes.store + bytes.peers + bytes.tracker + bytes.origin
   const rows = [
-    { name: 'this node', bytes: bytes.store },
+    { name: own, bytes: bytes.store },
     { name: 'other agents', bytes: bytes.peers },
     { name: 'trackers', bytes: bytes.tracker },
     { name: 'origin registries', bytes: bytes.origin },
@@ -82,6 +84,24 @@ function zones({ zone, bytesByZone }: StatusView, terminal: Terminal): string[] 
         { header: '', value: (row) => formatShare(row.bytes, total), align: 'right' },
       ],
     ),
+  ]
+}
+
+/** Orders to prefetch; at a relay with those nodes only that it hears of. */
+function prefetches(view: StatusView, terminal: Terminal): string[] {
+  if (view.prefetches.length === 0) return []
+  return [
+    table(view.prefetches, [
+      { header: terminal.paint('dim', 'PREFETCH'), value: ({ id }) => id.slice(0, 8) },
+      { header: terminal.paint('dim', 'BEGUN'), value: ({ isStarter }) => (isStarter ? 'here' : 'elsewhere') },
+      { header: terminal.paint('dim', 'NODES'), value: (order) => countsText(order.nodes) },
+      { header: '', value: ({ heldBytes, sizeBytes }) => formatShare(heldBytes, sizeBytes), align: 'right' },
+      {
+        header: terminal.paint('dim', 'STATE'),
+        value: ({ isOver }) => (isOver ? 'ended' : terminal.paint('yellow', 'running')),
+      },
+      { header: terminal.paint('dim', 'IMAGE'), value: ({ image }) => image },
+    ]),
   ]
 }
 

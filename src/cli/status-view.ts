@@ -34,6 +34,25 @@ const completionSchema = z.object({
   bytes,
 })
 
+const count = z.number().nonnegative()
+
+const nodeProgress = z.object({ name: text, heldBytes: bytes, sizeBytes: bytes })
+
+/** How far the nodes of a prefetch are together. */
+export const prefetchProgressSchema = z.object({
+  nodes: z.object({
+    waiting: count,
+    running: count,
+    done: count,
+    failed: count,
+    unreachable: count,
+    relays: count,
+  }),
+  heldBytes: bytes,
+  sizeBytes: bytes,
+  slowest: nodeProgress.optional(),
+})
+
 /** What an agent says of itself at `GET /status`. Fields that are not known here are left alone: a newer agent may have more. */
 export const statusViewSchema = z.object({
   peerId: text,
@@ -56,6 +75,10 @@ export const statusViewSchema = z.object({
       peers: z.number(),
     }),
   ),
+  /** Those that this process has a part in, and the last that were begun here; an older agent has none. */
+  prefetches: z
+    .array(prefetchProgressSchema.extend({ id: text, image: text, isStarter: z.boolean(), isOver: z.boolean() }))
+    .default([]),
   /** Those that are set, by their dotted names; an older agent has none. */
   limits: z.record(text, text).default({}),
   bytesBySource: bytesBySourceSchema,
@@ -69,6 +92,8 @@ export const statusViewSchema = z.object({
 })
 
 export type StatusView = z.output<typeof statusViewSchema>
+
+export type PrefetchProgress = z.output<typeof prefetchProgressSchema>
 
 export type LimitsView = z.output<typeof limitsViewSchema>
 

@@ -1,7 +1,6 @@
 import { type AbortOptions, type Clock, type OriginRef, parseDigest } from '../core/index.ts'
-import { SingleFlight } from '../util/index.ts'
+import { settlesWithin, SingleFlight, within } from '../util/index.ts'
 import { ANYBODY, AccessPasses, type CallerKey, callerKey, subjectKey } from './access-passes.ts'
-import { settlesWithin, within } from './deadline.ts'
 import type {
   AccessGate,
   AccessMemory,

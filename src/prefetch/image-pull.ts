@@ -2,13 +2,13 @@ import { type AbortOptions, type Clock, type Digest, type OriginRef, ShoalError 
 import {
   choosePlatform,
   type Descriptor,
-  type ImageReference,
   type Manifest,
   type Platform,
   parseImageReference,
   parseManifest,
 } from '../oci/index.ts'
 import type { BlobHandle, BytesBySource } from '../scheduler/index.ts'
+import type { OrderedImage } from './order.ts'
 
 /** What happens during a pull, as `POST /pull` streams it. */
 export type PullEvent =
@@ -89,36 +89,58 @@ export async function* pullImage(
   options: ImagePullOptions,
 ): AsyncGenerator<PullEvent> {
   const startedMs = components.clock.now()
-  const reference = parseImageReference(text)
-  if (reference === undefined) throw new PullRefusedError(`${text} is not an image reference`)
-  if (!components.allows(reference.namespace)) {
-    throw new PullRefusedError(`${reference.namespace} is not among the configured registries: add it under registries`)
-  }
-  const origin: OriginRef = { namespace: reference.namespace, repository: reference.repository }
-  const { digest, manifest } = await resolveImage(reference, origin, components, options)
+  const image = await resolveImage(text, components, options)
+  const manifest = await readImage(image, components, options)
   const blobs = uniqueBlobs(manifest)
   const sizeBytes = blobs.reduce((sum, blob) => sum + blob.sizeBytes, 0)
-  yield { type: 'resolved', reference: text, digest, layers: manifest.layers.length, sizeBytes }
-  const pull = new BlobsPull(blobs, [origin], components)
+  yield { type: 'resolved', reference: text, digest: image.digest, layers: manifest.layers.length, sizeBytes }
+  const pull = new BlobsPull(blobs, [originOf(image)], components)
   yield* pull.run(options)
   yield { type: 'done', seconds: (components.clock.now() - startedMs) / 1000, bytesBySource: pull.bytesBySource }
 }
 
+/** Where the image is that `text` means, and its digest, which the registry is asked for when there is only a tag. */
 async function resolveImage(
-  reference: ImageReference,
-  origin: OriginRef,
+  text: string,
+  components: ImagePullComponents,
+  options: AbortOptions,
+): Promise<OrderedImage> {
+  const reference = parseImageReference(text)
+  if (reference === undefined) throw new PullRefusedError(`${text} is not an image reference`)
+  const { namespace, repository, tag = 'latest' } = reference
+  if (!components.allows(namespace)) {
+    throw new PullRefusedError(`${namespace} is not among the configured registries: add it under registries`)
+  }
+  const origin: OriginRef = { namespace, repository }
+  const digest = reference.digest ?? (await components.resolveTag(origin, tag, options))?.digest
+  if (digest === undefined) throw new PullRefusedError(`${namespace} has no ${repository}:${tag}`)
+  return { ...origin, digest }
+}
+
+/** As `resolveImage`, and sees that it can be had, for the platform when one is named. Throws as `pullImage`. */
+export async function checkImage(
+  text: string,
   components: ImagePullComponents,
   options: ImagePullOptions,
-): Promise<{ digest: Digest; manifest: Manifest }> {
-  const digest = reference.digest ?? (await components.resolveTag(origin, reference.tag ?? 'latest', options))?.digest
-  if (digest === undefined)
-    throw new PullRefusedError(`${origin.namespace} has no ${origin.repository}:${reference.tag}`)
-  const top = await readManifest(origin, digest, components, options)
-  if (top.kind === 'manifest') return { digest, manifest: top }
+): Promise<OrderedImage> {
+  const image = await resolveImage(text, components, options)
+  const isForAny = options.platform === undefined
+  await (isForAny ? readManifest(image, image.digest, components, options) : readImage(image, components, options))
+  return image
+}
+
+/** The manifest of the image for the platform. */
+async function readImage(
+  image: OrderedImage,
+  components: ImagePullComponents,
+  options: ImagePullOptions,
+): Promise<Manifest> {
+  const top = await readManifest(image, image.digest, components, options)
+  if (top.kind === 'manifest') return top
   const chosen = choosePlatform(top.manifests, options.platform ?? components.platform)
   if (chosen === undefined)
-    throw new PullRefusedError(`${origin.repository} has no image for this platform: try --platform`)
-  return { digest, manifest: await readManifest(origin, chosen.digest, components, options) }
+    throw new PullRefusedError(`${image.repository} has no image for this platform: try --platform`)
+  return await readManifest(image, chosen.digest, components, options)
 }
 
 async function readManifest(
@@ -127,9 +149,13 @@ async function readManifest(
   components: ImagePullComponents,
   options: AbortOptions,
 ): Promise<Manifest> {
-  const document = await components.manifest([origin], digest, options)
+  const document = await components.manifest([originOf(origin)], digest, options)
   if (document === undefined) throw new PullRefusedError(`${origin.namespace}/${origin.repository} has no ${digest}`)
   return parseManifest(document.mediaType, document.bytes)
+}
+
+function originOf({ namespace, repository }: OriginRef): OriginRef {
+  return { namespace, repository }
 }
 
 function uniqueBlobs(manifest: Manifest): Descriptor[] {

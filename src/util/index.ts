@@ -10,5 +10,6 @@ export {
 } from './bandwidth.ts'
 export { BandwidthBusyError, BandwidthLimiter } from './bandwidth-limiter.ts'
 export { BufferPool, type BufferPoolInit, type Buffers, freshBuffers, type Lease, unpooled } from './buffer-pool.ts'
+export { settlesWithin, within } from './deadline.ts'
 export { SingleFlight } from './single-flight.ts'
 export { version } from './version.ts'

@@ -12,7 +12,7 @@ interface LimitsOptions {
 const EXPLANATION = `
 A limit is DIRECTION.CLASS. Directions: upload is what is sent to peers, download what is taken from peers and
 trackers, origin what is read from registries. Classes: lazy is readers that wait for just these bytes, pull is
-containerd pulling an image, background is shoal pull; total is all three. While lazy waits no pull goes, and while
+containerd pulling an image, background is shoal pull and prefetch; total is all three. While lazy waits no pull goes, and while
 a pull waits no background does. Rates: 50MiB/s, 800mbit, unlimited.`
 
 /** `shoal limits [show] | set`. */

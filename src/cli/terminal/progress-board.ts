@@ -34,6 +34,13 @@ export class ProgressBoard {
     }
   }
 
+  /** Takes the bar `id` away. */
+  remove(id: string): void {
+    if (this.#entries.delete(id) && this.#terminal.isInteractive) {
+      this.#timer ??= this.#clock.after(REDRAW_MS, () => this.#redraw())
+    }
+  }
+
   /** Writes a line above the bars. */
   log(line: string): void {
     if (this.#terminal.isInteractive) this.#terminal.out(this.#upAndClear())

@@ -26,7 +26,11 @@ async function adminWith(
     yield { type: 'resolved', reference }
     yield { type: 'done' }
   }
-  const server = await startAdmin({ port: 0 }, { pull, ...defaults, ...components })
+  const prefetch = async function* (request: object): AsyncGenerator<object> {
+    yield { type: 'resolved', request }
+    yield { type: 'done' }
+  }
+  const server = await startAdmin({ port: 0 }, { pull, prefetch, ...defaults, ...components })
   scope.defer(async () => await server.stop())
   return { ...server, url: `http://127.0.0.1:${server.port}` }
 }
@@ -75,6 +79,54 @@ describe('reports', () => {
       assert.match(text, /GET \/livez[\s\S]*POST \/pull/)
       assert.doesNotMatch(text, /</)
     }
+  })
+})
+
+describe('prefetches', () => {
+  const reference = 'registry.test/lib/app:v1'
+  const post = async (url: string, body: unknown) =>
+    await request(`${url}/prefetch`, { method: 'POST', headers: TRUSTED, body: JSON.stringify(body) })
+
+  test('are asked for all nodes unless others are named, and told line by line', async (t) => {
+    const seen: unknown[] = []
+    const prefetch: AdminComponents['prefetch'] = async function* (asked) {
+      seen.push(asked)
+      yield { type: 'resolved' }
+    }
+    const { url } = await adminWith(testScope(t), { prefetch })
+    const response = await post(url, { reference })
+    assert.equal(response.headers['content-type'], 'application/x-ndjson')
+    assert.equal(await response.body.text(), '{"type":"resolved"}\n')
+    const whole = { reference, nodes: { zone: 'z1' }, platform: 'linux/arm64', timeout: '30m', detach: true }
+    assert.equal((await post(url, whole)).statusCode, 200)
+    assert.deepEqual(seen, [
+      { reference, nodes: 'all', timeoutMs: 3_600_000, isDetached: false },
+      { reference, nodes: { zone: 'z1' }, platform: 'linux/arm64', timeoutMs: 1_800_000, isDetached: true },
+    ])
+  })
+
+  test('are refused with one clear reason for each mistake', async (t) => {
+    const { url } = await adminWith(testScope(t))
+    const mistakes: readonly (readonly [unknown, RegExp])[] = [
+      [{}, /send \{"reference"/],
+      [{ reference: 'NO/Such:ref:x' }, /is not an image reference/],
+      [{ reference, nodes: 0 }, /nodes is "all", a number from 1 to 10000, or/],
+      [{ reference, nodes: 'some' }, /nodes is "all"/],
+      [{ reference, nodes: { zone: '' } }, /nodes is "all"/],
+      [{ reference, platform: 'linux' }, /linux is not a platform/],
+      [{ reference, timeout: '25h' }, /25h is not a time from 1ms to 24h/],
+      [{ reference, detach: 'yes' }, /detach is true or false/],
+      [{ reference, zone: 'z1' }, /zone is no field/],
+    ]
+    for (const [body, reason] of mistakes) {
+      const response = await post(url, body)
+      assert.equal(response.statusCode, 400)
+      assert.match(((await response.body.json()) as { message: string }).message, reason)
+    }
+    const large = await post(url, { reference: 'a'.repeat(5_000) })
+    assert.equal(large.statusCode, 413)
+    const foreign = await request(`${url}/prefetch`, { method: 'POST', body: JSON.stringify({ reference }) })
+    assert.equal(foreign.statusCode, 403)
   })
 })
 

@@ -4,6 +4,7 @@ import { mkdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { PEER_ID } from '../../support/config-sources.ts'
 import { tempFolder, testScope } from '../../support/scope.ts'
 import { statusDocument } from '../../support/status-document.ts'
 import { fakeAdmin } from './fake-admin.ts'
@@ -233,5 +234,89 @@ describe('shoal pull', () => {
     assert.match(results[0]?.err ?? '', /no such image/)
     assert.match(results[1]?.err ?? '', /answered 403: not allowed/)
     assert.match(results[2]?.err ?? '', /hung up before/)
+  })
+})
+
+describe('shoal prefetch', () => {
+  const nodes = { waiting: 0, running: 0, done: 2, failed: 0, unreachable: 0, relays: 1 }
+  const progress = { nodes, heldBytes: 2e6, sizeBytes: 2e6 }
+  const resolved = { type: 'resolved', id: 'abc', reference: 'docker.io/library/a@sha256:x', digest: 'sha256:x' }
+  const bytesBySource = { store: 0, peers: 1e6, tracker: 1e6, origin: 0 }
+  const done = { type: 'done', seconds: 2, isComplete: true, ...progress, bytesBySource, failures: [], missing: 0 }
+
+  /** An agent that tells `events`; `asked` becomes what it was sent. */
+  async function telling(scope: AsyncDisposableStack, events: readonly object[]) {
+    const seen = { asked: '' }
+    const admin = scope.use(
+      await fakeAdmin((request, response) => {
+        request.on('data', (bytes: Buffer) => (seen.asked += bytes.toString()))
+        request.on('end', () => response.end(events.map((event) => `${JSON.stringify(event)}\n`).join('')))
+      }),
+    )
+    return { url: admin.url, seen }
+  }
+
+  it('tells how the nodes come along and where the bytes came from', async (test) => {
+    const running = { type: 'progress', ...progress, nodes: { ...nodes, running: 1, done: 1 }, heldBytes: 1e6 }
+    const { url, seen } = await telling(testScope(test), [resolved, running, running, done])
+    const { code, out, err } = await shoal(['prefetch', 'a:1', '--nodes', 'zone=z1', '--timeout', '5m', '--admin', url])
+    assert.deepEqual([code, err], [0, ''])
+    assert.deepEqual(JSON.parse(seen.asked), { reference: 'a:1', nodes: { zone: 'z1' }, timeout: '5m', detach: false })
+    assert.match(
+      out,
+      /^docker\.io\/library\/a@sha256:x\n1 of 2 done, 1 running: 1\.00 MB of 2\.00 MB \(50 %\)\ndone in 2\.00 s: 2 of 2 done\n/,
+    )
+    assert.match(out, /other agents +1\.00 MB +50 %/)
+  })
+
+  it('ends with 1 and says who failed, and why', async (test) => {
+    const failed = {
+      ...done,
+      isComplete: false,
+      nodes: { ...nodes, done: 1, failed: 2, unreachable: 1 },
+      failures: [
+        { peer: PEER_ID, name: 'node-7', reason: 'no right\u001b[31m' },
+        { peer: PEER_ID, name: '', reason: 'unreachable: refused' },
+      ],
+      missing: 1,
+    }
+    const { url } = await telling(testScope(test), [resolved, failed])
+    const { code, out, err } = await shoal(['prefetch', 'a:1', '--nodes', '5', '--admin', url])
+    assert.equal(code, 1)
+    assert.match(out, /ended in 2\.00 s: 1 of 4 done, 2 failed, 1 unreachable/)
+    assert.match(err, /node-7 +12D3\S+ +no right\?\[31m\n\? +12D3\S+ +unreachable: refused\n… and 1 more\n/)
+    assert.match(err, /1 nodes fewer were found than asked for/)
+  })
+
+  it('says what happens as JSON, and lets go of what is detached', async (test) => {
+    const scope = testScope(test)
+    const json = await telling(scope, [resolved, done])
+    const lines = (await shoal(['prefetch', 'a', '--json', '--admin', json.url])).out.trim().split('\n')
+    assert.deepEqual(
+      lines.map((line) => (JSON.parse(line) as { type: string }).type),
+      ['resolved', 'done'],
+    )
+    const detached = await telling(scope, [resolved])
+    const { code, out } = await shoal(['prefetch', 'a', '--detach', '--admin', detached.url])
+    assert.deepEqual([code, JSON.parse(detached.seen.asked).detach], [0, true])
+    assert.match(out, /goes on as abc, for 1h at most: see shoal status/)
+    const cut = await shoal(['prefetch', 'a', '--admin', detached.url])
+    assert.equal(cut.code, 1)
+    assert.match(cut.err, /hung up before the nodes were done/)
+  })
+
+  it('ends with 2 for what cannot be meant, before any agent is asked', async () => {
+    const wrong = [
+      ['--nodes', 'zone='],
+      ['--nodes', '0'],
+      ['--nodes', 'most'],
+      ['--platform', 'linux'],
+      ['--timeout', 'soon'],
+    ]
+    for (const args of wrong) {
+      const { code, err } = await shoal(['prefetch', 'a', ...args, '--admin', 'http://127.0.0.1:1'])
+      assert.equal(code, 2, args.join(' '))
+      assert.match(err, new RegExp(`^shoal: ${args[0]} `))
+    }
   })
 })

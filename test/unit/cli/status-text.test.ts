@@ -52,6 +52,17 @@ describe('the status page', () => {
     assert.doesNotMatch(shown(), /CHUNKS FROM/)
   })
 
+  it('shows orders to prefetch where there are any', () => {
+    const nodes = { waiting: 1, running: 2, done: 3, failed: 0, unreachable: 1, relays: 1 }
+    const order = { id: '0123456789', image: 'r.test/app@sha256:x', isStarter: true, isOver: false, nodes }
+    const text = shown({ prefetches: [{ ...order, heldBytes: 3e6, sizeBytes: 6e6 }] })
+    assert.match(
+      text,
+      /^01234567 +here +3 of 7 done, 2 running, 1 waiting, 1 unreachable +50 % +running +r\.test\/app@sha256:x$/m,
+    )
+    assert.doesNotMatch(shown(), /PREFETCH/)
+  })
+
   it('puts layers on their way before those at rest', () => {
     const text = shown()
     assert.ok(text.indexOf('b'.repeat(12)) < text.indexOf('a'.repeat(12)))

@@ -1,5 +1,5 @@
 import type { Clock } from '../core/index.ts'
-import { abortable } from '../util/index.ts'
+import { abortable } from './abortable.ts'
 
 /** Runs `work` until `signal` fires or `limitMs` is over; both end it and reject, whether or not `work` heeds its signal. */
 export async function within<T>(
