@@ -144,7 +144,7 @@ export class OpenBlob {
 
 function checkMap({ map }: SignedChunkMap, { ref, layout }: BlobState): void {
   const isSameBlob = map.blobDigest === ref.digest && map.sizeBytes === ref.sizeBytes
-  if (!isSameBlob || map.layout.kind !== layout.kind || map.chunkCount !== layout.chunkCount) {
+  if (!isSameBlob || map.layout.fingerprint !== layout.fingerprint || map.chunkCount !== layout.chunkCount) {
     throw new ChunkMapError('chunk map is of another blob')
   }
 }

@@ -17,9 +17,10 @@ function seedingLab() {
   const left = new Set<string>()
   const whole = Promise.withResolvers<void>()
   const log = { completions: 0, released: 0, isClosed: false }
-  const blob: SeededBlob & { isComplete: boolean } = {
+  const blob: SeededBlob & { isComplete: boolean; offerMs: number } = {
     chunkCount: 4,
     isComplete: false,
+    offerMs: 0,
     has: (chunk) => held.has(chunk),
     copiesOf: (chunk) => holders.get(chunk)?.size ?? 0,
     isHeldBy: (peerId, chunk) => holders.get(chunk)?.has(peerId) ?? false,
@@ -51,7 +52,7 @@ function seedingLab() {
     log,
     arrives(chunk: number) {
       held.add(chunk)
-      seeding.chunkHeld()
+      seeding.chunkHeld(chunk)
     },
     leaves(peerId: string) {
       left.add(peerId)
