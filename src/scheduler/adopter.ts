@@ -19,8 +19,6 @@ export class Adopter {
   readonly #components: AdopterComponents
   readonly #onAdopted: (chunk: number, digest: Uint8Array) => void
   readonly #adopting = new Map<number, Promise<boolean>>()
-  /** The digest that was looked up last for each chunk. */
-  readonly #lookedUp = new Map<number, Uint8Array>()
   readonly #queue: number[] = []
   #running = 0
 
@@ -30,16 +28,19 @@ export class Adopter {
     this.#onAdopted = onAdopted
   }
 
+  /** Whether chunks are being taken over. */
+  get isBusy(): boolean {
+    return this.#running > 0
+  }
+
   /** Digests of some of `chunks`, or of all, may have come to be believed. */
   believed(chunks: Iterable<number> = Array(this.#components.ingest.blob.layout.chunkCount).keys()): void {
     const { trust, ingest, tasks } = this.#components
     for (const chunk of chunks) {
       const digest = trust.digestAt(chunk)
-      if (digest === undefined || this.#lookedUp.get(chunk) === digest || ingest.isHad(chunk)) continue
-      this.#lookedUp.set(chunk, digest)
-      this.#queue.push(chunk)
+      if (digest !== undefined && !ingest.isHad(chunk) && ingest.blob.canAdopt(digest)) this.#queue.push(chunk)
     }
-    while (this.#running < CONCURRENCY && this.#queue.length > this.#running) {
+    while (this.#running < CONCURRENCY && this.#queue.length > 0) {
       this.#running++
       tasks.run(async (signal) => await this.#work(signal))
     }

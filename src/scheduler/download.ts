@@ -96,7 +96,7 @@ export class Download {
     this.#trust = new DigestTrust(chunkCount, settings.agreement, components.isTrustedSigner)
     if (blob.map !== undefined) this.#trust.offerMap(blob.map)
     this.#stalls = new StallWatch(settings)
-    this.#maps = new MapSeeker(blob.ref, this.#tasks, components.logger)
+    this.#maps = new MapSeeker(blob.ref, { tasks: this.#tasks, ...components })
     this.swarm = new Swarm({ ...init, ref: this.ref, chunkCount, access: () => this.#access }, components, {
       gained: (peer, chunks, digests) => this.#gained(peer, chunks, digests),
       left: (peer) => this.#holdings.left(peer),
@@ -292,6 +292,7 @@ export class Download {
       agents: this.swarm.holders,
       duty: this.swarm.duty(nowMs),
       isSettled: this.swarm.isSettled(nowMs),
+      isTakingStock: this.blob.layout.kind === 'toc' && (this.#maps.isAwaited(nowMs) || this.#adopter.isBusy),
       dutyHolder: lazily(() => this.#duties.ofOrigin(nowMs)),
       crossingHolder: lazily(() => this.#duties.ofCrossing(nowMs)),
       originRunChunks: this.#duties.runChunks,

@@ -63,6 +63,10 @@ export class OverflowBlob implements StoredBlob {
     return await this.#stored.lend(offset, length, options)
   }
 
+  canAdopt(): boolean {
+    return false
+  }
+
   async adopt(): Promise<boolean> {
     return false
   }

@@ -92,6 +92,11 @@ export class OpenBlob {
     if (!this.#isReleased) this.#components.reader.remember(digest, payload)
   }
 
+  /** Whether a chunk with this digest is on record anywhere here. */
+  canAdopt(chunkDigest: Uint8Array): boolean {
+    return this.#components.writer.canAdopt(chunkDigest)
+  }
+
   /** Takes over a chunk that is already held under `chunkDigest` elsewhere, without copying; false when none is. */
   async adopt(chunk: number, chunkDigest: Uint8Array): Promise<boolean> {
     return await this.#use((blob) => this.#components.writer.adopt(blob, chunk, chunkDigest))

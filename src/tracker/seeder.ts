@@ -20,10 +20,10 @@ const IDLE_MS = 60_000
 const CROWDED_IDLE_MS = 2_000
 
 /**
- * How long a chunk cut along a table of contents is told of before it is handed out: two messages are each held back for
- * 5 ms to be joined with others, and between them an agent looks into its store.
+ * How long a chunk cut along a table of contents is told of before it is handed out: long enough for the message to get to an
+ * agent, for its look into the store, and for its answer, also on a busy machine.
  */
-const OFFER_MS = 100
+const OFFER_MS = 250
 
 /** Followers that a new seeding follows back at once. */
 const FOLLOWED_BACK = 200

@@ -69,6 +69,10 @@ class SlowBlob implements StoredBlob {
     throw new Error(`byte ${offset} read from disk`)
   }
 
+  canAdopt(): boolean {
+    return false
+  }
+
   async adopt(): Promise<boolean> {
     return false
   }
