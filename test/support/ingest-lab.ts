@@ -69,11 +69,11 @@ class SlowBlob implements StoredBlob {
     throw new Error(`byte ${offset} read from disk`)
   }
 
-  canAdopt(): boolean {
+  canAdopt(_digest: Uint8Array): boolean {
     return false
   }
 
-  async adopt(): Promise<boolean> {
+  async adopt(_chunk: number): Promise<boolean> {
     return false
   }
 

@@ -73,6 +73,24 @@ describe('the seeding of a blob', () => {
     await seeding.close()
   })
 
+  it('tells of a chunk for a while before it hands it out, and not to who says meanwhile that it has it', async () => {
+    const { clock, seeding, arrives, blob, has } = seedingLab()
+    blob.offerMs = 250
+    arrives(0)
+    arrives(1)
+    let first: unknown
+    const taking = seeding.take('a', {}).then((taken) => {
+      first = taken
+    })
+    await clock.advance(249)
+    assert.equal(first, undefined)
+    has('a', 0)
+    await clock.advance(1)
+    await taking
+    assert.equal(first, 1)
+    await seeding.close()
+  })
+
   it('fetches the blob once however many ask', async () => {
     const { clock, seeding, arrives, log } = seedingLab()
     const wants = ['a', 'b', 'c'].map(async (peer) => await seeding.take(peer, {}))
