@@ -17,8 +17,8 @@ import { readToc } from './origin-toc.ts'
 import type { LayoutPeers, LayoutQuestion } from './ports.ts'
 import type { TocReader } from './toc-reader.ts'
 
-/** Longest wait for the origin to send a table of contents, which is read before the first byte of its layer. */
-const ORIGIN_MS = 1_500
+/** Longest that a table of contents may take to come from the origin and to be read: the first byte of its layer waits for it. */
+const CUT_MS = 2_000
 
 /** Longest wait for trackers: one of them may read the table of contents first, and its answer has to get here. */
 const TRACKERS_MS = 2_500
@@ -161,7 +161,7 @@ export class Layouts {
 
   async #cut({ ref, anchor }: LayoutQuestion, access: OriginAccess, signal?: AbortSignal): Promise<ChunkLayout> {
     const { origin, reader } = this.#components
-    const options = { signal: within(ORIGIN_MS, signal) }
+    const options = { signal: within(CUT_MS, signal) }
     const members = await reader.read(await readToc(ref, anchor, access, origin, options), options)
     return cutAlongToc(members, ref.sizeBytes)
   }

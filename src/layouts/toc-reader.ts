@@ -11,8 +11,8 @@ export interface TocReader {
   read(section: TocSection, options: AbortOptions): Promise<FoundMembers>
 }
 
-/** Read at a time: an image has some ten layers, and the threads that serve pulls come first. */
-const CONCURRENCY = 1
+/** Read at a time: a pull begins with three layers, and the threads that serve it come first. */
+const CONCURRENCY = 2
 
 /** Heap of the worker: the longest table of contents, its text and what JSON makes of it. */
 const RESOURCE_LIMITS = { maxOldGenerationSizeMb: 512, maxYoungGenerationSizeMb: 32 }

@@ -160,6 +160,9 @@ export class Fetcher {
         const wireUrgency = bandwidthClass === 'background' ? 'idle' : WIRE_URGENCY[urgency]
         const received = await peer.following.request(chunk, { signal, urgency: wireUrgency })
         hasCome = true
+        // Which chunk a tracker chooses, and so how long it is, nobody knows before.
+        const unusedBytes = reservedBytes - received.payload.bytes.byteLength
+        if (unusedBytes > 0) this.#allowance.refund(unusedBytes, bandwidthClass)
         arrived('came')
         try {
           await this.#receive(peer, chunk, received, clock.now() - startedMs, signal)
