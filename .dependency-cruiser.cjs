@@ -6,7 +6,7 @@ const levels = [
   ['cli'],
   ['agent'],
   ['mirror', 'admin', 'prefetch', 'completion', 'traces', 'tracker'],
-  ['supply', 'catalog'],
+  ['supply', 'catalog', 'layouts'],
   ['scheduler'],
   ['exchange', 'discovery', 'origin', 'store', 'containerd'],
   ['p2p', 'chunking', 'oci'],

@@ -7,6 +7,7 @@ import { lazyScenario } from './lazy/lazy-scenario.ts'
 import type { Scenario } from '../scenario.ts'
 import { rollingScenario } from './rolling/rolling-scenario.ts'
 import { simulateScenario } from './simulate/simulate-scenario.ts'
+import { upgradeScenario } from './upgrade/upgrade-scenario.ts'
 import { warmScenario } from './warm/warm-scenario.ts'
 
 export const scenarios: readonly Scenario[] = [
@@ -15,6 +16,7 @@ export const scenarios: readonly Scenario[] = [
   churnScenario,
   warmScenario,
   lazyScenario,
+  upgradeScenario,
   bulkScenario,
   footprintScenario,
   simulateScenario,

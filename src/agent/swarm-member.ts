@@ -1,11 +1,12 @@
 import { join } from 'node:path'
 import { Catalog, DocumentExchange } from '../catalog/index.ts'
-import { gridLayout } from '../chunking/index.ts'
+import type { ChunkLayout } from '../chunking/index.ts'
 import type { Completer } from '../completion/index.ts'
 import type { Config } from '../config/index.ts'
-import { type PeerRef, sha256, systemClock } from '../core/index.ts'
+import { type BlobRef, type PeerRef, sha256, systemClock } from '../core/index.ts'
 import { Discovery } from '../discovery/index.ts'
 import { Exchange } from '../exchange/index.ts'
+import { LayoutBook, Layouts, TocAnchors, WorkerTocReader } from '../layouts/index.ts'
 import { OriginClient } from '../origin/index.ts'
 import { createP2pNode, type Identity, loadOrCreateIdentity, type P2pNode, signerOf } from '../p2p/index.ts'
 import { defaultSettings, InFlightBudget, Scheduler, trackerSettings } from '../scheduler/index.ts'
@@ -17,6 +18,7 @@ import { startCompleter } from './background-completion.ts'
 import { BandwidthLimits } from './bandwidth-limits.ts'
 import { CacheLevels } from './cache-levels.ts'
 import { bootstrapAddresses, exchangeInit, p2pInit, trustedSigners } from './cluster.ts'
+import { layoutPeers } from './layout-peers.ts'
 import { mapMaker } from './map-maker.ts'
 import { Membership } from './membership.ts'
 import { ExchangeNetwork } from './peer-network.ts'
@@ -69,6 +71,9 @@ interface Doors {
   readonly discovery: Discovery
   readonly documents: DocumentExchange
   readonly buffers: BufferPool
+  /** How layers are cut that are begun, and which of them have a table of contents. */
+  readonly layoutBook: LayoutBook
+  readonly tocAnchors: TocAnchors
 }
 
 /** Starts store, peer, origin client and scheduler in the role that the configuration names. On failure nothing is left running. */
@@ -77,10 +82,10 @@ export async function startSwarmMember(config: Config, components: ProcessCompon
   try {
     const doors = await openDoors(config, components, shutdown)
     const catalog = makeCatalog(config, doors, components, shutdown)
-    const { scheduler, exchange, membership } = makeBrain(config, doors, components, shutdown)
+    const { scheduler, exchange, membership, layouts } = makeBrain(config, doors, components, shutdown)
     const traces = new StartTraces(config, { ...components, ...doors, peers: doors.documents, scheduler })
     shutdown.add(async () => await traces.stop())
-    await connect(config, doors, { catalog, traces, exchange, logger: components.logger }, shutdown)
+    await connect(config, doors, { catalog, traces, layouts, exchange, logger: components.logger }, shutdown)
     const cacheLevels = new CacheLevels({ scheduler, store: doors.store, metrics: components.metrics })
     const completer = startCompleter(config, { scheduler, store: doors.store, ...components })
     shutdown.add(async () => await completer?.stop())
@@ -113,6 +118,7 @@ async function openDoors(config: Config, components: ProcessComponents, shutdown
   const clock = systemClock
   const limits = new BandwidthLimits(config.limits, { clock, logger, metrics })
   const removals = new Removals()
+  const layoutBook = new LayoutBook()
   const buffers = new BufferPool({ maxIdleBytes: IDLE_BUFFER_BYTES }, { clock })
   const identity = await loadOrCreateIdentity(config.identity.file)
   const store = await Store.open(
@@ -122,6 +128,7 @@ async function openDoors(config: Config, components: ProcessComponents, shutdown
       logger: logger.child({ module: 'store' }),
       metrics,
       buffers,
+      layoutOf: (ref) => layoutBook.layoutOf(ref),
       onRemoved: (digest) => removals.tell(digest),
     },
   )
@@ -139,11 +146,12 @@ async function openDoors(config: Config, components: ProcessComponents, shutdown
     { node, logger, metrics, clock },
   )
   const documents = new DocumentExchange({ trackers: otherTrackers(config, node) }, { streams: node, logger })
-  return { identity, limits, store, removals, origin, node, discovery, documents, buffers }
+  const tocAnchors = new TocAnchors()
+  return { identity, limits, store, removals, origin, node, discovery, documents, buffers, layoutBook, tocAnchors }
 }
 
 function makeCatalog(config: Config, doors: Doors, { logger }: ProcessComponents, shutdown: Shutdown): Catalog {
-  const { store, origin, documents } = doors
+  const { store, origin, documents, tocAnchors } = doors
   const publicRepositories =
     config.role === 'tracker'
       ? new PublicRepositories(config.access, { store, origin, clock: systemClock, logger })
@@ -161,6 +169,7 @@ function makeCatalog(config: Config, doors: Doors, { logger }: ProcessComponents
       // A tracker's word is trusted, so it has it from the origin.
       ...(config.role === 'agent' ? { peers: documents } : {}),
       ...(publicRepositories === undefined ? {} : { publicRepositories }),
+      onLayers: (layers) => tocAnchors.note(layers),
       clock: systemClock,
       logger,
     },
@@ -188,11 +197,13 @@ function makeBrain(config: Config, doors: Doors, components: ProcessComponents, 
     askers: (digest) => directory.introduce(digest, node.peerId, MAX_ASKERS),
   })
   doors.removals.listen((digest) => membership.withdraw(digest))
-  const scheduler = new Scheduler(
+  const layouts = makeLayouts(config, doors, logger, (ref) => scheduler.find(ref.digest)?.blob.layout)
+  const scheduler: Scheduler = new Scheduler(
     { selfId: node.peerId, role: config.role, zone: config.zone, settings },
     {
       store,
-      layoutOf: (ref) => gridLayout(ref.sizeBytes),
+      layoutOf: (ref) => layouts.layoutOf(ref),
+      findLayout: async (ref, access, options) => await layouts.find(ref, access, options),
       network: new ExchangeNetwork(config.trackers, { node, exchange: () => exchange, logger }),
       router: membership,
       origin,
@@ -218,19 +229,42 @@ function makeBrain(config: Config, doors: Doors, components: ProcessComponents, 
     streams: node,
     supply,
     buffers,
+    layoutOf: (ref) => scheduler.layoutOf(ref),
     clock,
     logger,
     metrics,
     uploadBandwidth: limits.upload,
   })
   exchange.setHoldings(() => store.list().map(({ digest }) => digest))
-  return { scheduler, exchange, membership }
+  return { scheduler, exchange, membership, layouts }
+}
+
+function makeLayouts(
+  { role }: Config,
+  { store, origin, documents, layoutBook, tocAnchors }: Doors,
+  logger: Logger,
+  openLayoutOf: (ref: BlobRef) => ChunkLayout | undefined,
+): Layouts {
+  return new Layouts(
+    { role, agreement: defaultSettings.agreement },
+    {
+      book: layoutBook,
+      anchorOf: (digest) => tocAnchors.anchorOf(digest),
+      reader: new WorkerTocReader(),
+      origin,
+      peers: layoutPeers(documents, logger),
+      heldLayoutOf: (ref) => openLayoutOf(ref) ?? store.layoutOf(ref),
+      clock: systemClock,
+      logger: logger.child({ module: 'layouts' }),
+    },
+  )
 }
 
 /** What peers are served with. */
 interface Served {
   readonly catalog: Catalog
   readonly traces: StartTraces
+  readonly layouts: Layouts
   readonly exchange: Exchange
   readonly logger: Logger
 }
@@ -239,20 +273,22 @@ interface Served {
 async function connect(
   config: Config,
   { node, discovery, documents }: Doors,
-  { catalog, traces, exchange, logger }: Served,
+  { catalog, traces, layouts, exchange, logger }: Served,
   shutdown: Shutdown,
 ): Promise<void> {
   await node.start()
   shutdown.add(async () => await node.stop())
   await exchange.start()
   shutdown.add(async () => await exchange.stop())
-  await documents.start(async (request, options) =>
-    request.kind === 'trace'
-      ? traces.answer(request)
-      : await catalog.answer(request, config.role === 'tracker', options),
-  )
+  await documents.start(async (request, options) => {
+    if (request.kind === 'trace') return traces.answer(request)
+    if (request.kind !== 'layout') return await catalog.answer(request, config.role === 'tracker', options)
+    const layout = await layouts.answer(request, options)
+    return layout === undefined ? { kind: 'none' } : { kind: 'layout', layout }
+  })
   shutdown.add(async () => await documents.stop())
   shutdown.add(async () => await catalog.stop())
+  shutdown.add(async () => await layouts.stop())
   const links = new TrackerLinks(otherTrackers(config, node), { node, exchange, logger })
   links.start()
   shutdown.add(async () => await links.stop())

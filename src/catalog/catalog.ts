@@ -7,7 +7,14 @@ import {
   type OriginRef,
   ShoalError,
 } from '../core/index.ts'
-import { MediaType, normalizeNamespace, parseManifest, sniffMediaType } from '../oci/index.ts'
+import {
+  type Descriptor,
+  type Manifest,
+  MediaType,
+  normalizeNamespace,
+  parseManifest,
+  sniffMediaType,
+} from '../oci/index.ts'
 import type { Logger } from '../telemetry/index.ts'
 import { SingleFlight } from '../util/index.ts'
 import { askAgents, askTrackers } from './ask-peers.ts'
@@ -41,6 +48,8 @@ export interface CatalogComponents {
   readonly peers?: DocumentPeers
   /** Only in a tracker: what it can say of repositories that anybody may read. */
   readonly publicRepositories?: PublicRepositoryNotes
+  /** Told of the layers of each manifest that is handed out. */
+  readonly onLayers?: (layers: readonly Descriptor[]) => void
   readonly clock: Clock
   readonly logger: Logger
 }
@@ -116,12 +125,18 @@ export class Catalog {
   ): Promise<ManifestDocument | undefined> {
     const stored = await this.#components.store.getDocument(digest)
     // What was stored for one repository is not to be had by naming another, which perhaps everybody may read.
-    if (stored !== undefined && this.#belongs(digest, origins)) return stored
+    if (stored !== undefined && this.#belongs(digest, origins)) {
+      this.#tellLayers(stored)
+      return stored
+    }
     const key = `${digest} ${origins.map(keyOf).join()} ${options.authorization ?? ''}`
     return await this.#manifests.run(key, options, async (signal) => {
       const caller = { authorization: options.authorization, signal }
       const found = await this.#fetchManifest(origins, digest, caller)
-      if (found !== undefined) await this.#keep(found.document, found.origin)
+      if (found !== undefined) {
+        this.#tellLayers(found.document)
+        await this.#keep(found.document, found.origin)
+      }
       return found?.document
     })
   }
@@ -282,6 +297,10 @@ export class Catalog {
     }
   }
 
+  #tellLayers(document: ManifestDocument): void {
+    this.#components.onLayers?.(parsed(document)?.layers ?? [])
+  }
+
   #belongs(digest: Digest, origins: readonly OriginRef[]): boolean {
     const keys = new Set(origins.map(keyOf))
     return this.originsOf(digest).some((seen) => keys.has(keyOf(seen)))
@@ -301,13 +320,17 @@ const FOREIGN_LAYER = /\.(?:foreign|nondistributable)\./
 
 /** What a manifest or index has in its repository: config, layers, manifests. Nothing when it is of a kind we do not know. */
 function describedBy(document: ManifestDocument): { digest: Digest; sizeBytes: number; mediaType: string }[] {
+  const { config, layers = [], manifests = [] } = parsed(document) ?? {}
+  const all = [...(config === undefined ? [] : [config]), ...layers, ...manifests]
+  const owned = all.filter(({ mediaType }) => !FOREIGN_LAYER.test(mediaType))
+  return owned.map(({ digest, sizeBytes, mediaType }) => ({ digest, sizeBytes, mediaType }))
+}
+
+function parsed({ mediaType, bytes }: ManifestDocument): Manifest | undefined {
   try {
-    const manifest = parseManifest(document.mediaType, document.bytes)
-    const all = [...(manifest.config === undefined ? [] : [manifest.config]), ...manifest.layers, ...manifest.manifests]
-    const owned = all.filter(({ mediaType }) => !FOREIGN_LAYER.test(mediaType))
-    return owned.map(({ digest, sizeBytes, mediaType }) => ({ digest, sizeBytes, mediaType }))
+    return parseManifest(mediaType, bytes)
   } catch (error) {
-    if (error instanceof ShoalError) return []
+    if (error instanceof ShoalError) return undefined
     throw error
   }
 }

@@ -1,4 +1,6 @@
-import type { AbortOptions, Digest, OriginRef, PeerRef, StartTrace } from '../core/index.ts'
+import type { ChunkLayout } from '../chunking/index.ts'
+import type { AbortOptions, BlobRef, Digest, OriginGrant, OriginRef, PeerRef, StartTrace } from '../core/index.ts'
+import type { TocAnchor } from '../oci/index.ts'
 
 /** What a tag or digest stands for. */
 export interface ManifestDescriptor {
@@ -59,8 +61,17 @@ export interface PublicRepositoryNotes {
   confirm(origin: OriginRef, reference: string): void
 }
 
+/** How is the blob cut? Its table of contents is what `anchor` says, for those who have to find out. */
+export interface LayoutRequest {
+  readonly kind: 'layout'
+  readonly ref: BlobRef
+  readonly anchor: TocAnchor
+  readonly origins: readonly OriginGrant[]
+}
+
 /** One question to a peer. */
 export type DocumentRequest =
+  | LayoutRequest
   | { readonly kind: 'tag'; readonly origin: OriginRef; readonly tag: string }
   | { readonly kind: 'manifest'; readonly origin: OriginRef; readonly digest: Digest }
   /** May anybody read the repository, and does `digest`, when one is named, belong to it? */
@@ -69,10 +80,11 @@ export type DocumentRequest =
   | { readonly kind: 'trace'; readonly digest: Digest; readonly offer?: StartTrace | undefined }
 
 /** What is asked of the catalog. */
-export type CatalogRequest = Exclude<DocumentRequest, { readonly kind: 'trace' }>
+export type CatalogRequest = Exclude<DocumentRequest, { readonly kind: 'trace' | 'layout' }>
 
 /** Its answer; `none` when the peer does not know. */
 export type DocumentReply =
+  | { readonly kind: 'layout'; readonly layout: ChunkLayout }
   | { readonly kind: 'tag'; readonly descriptor: ManifestDescriptor; readonly ageMs: number }
   | { readonly kind: 'manifest'; readonly document: ManifestDocument }
   | { readonly kind: 'public'; readonly isPublic: boolean }

@@ -5,11 +5,15 @@ import { type ChunkMapMessage, ChunkMapMessageSchema, LayoutKind } from './chunk
 import { ChunkMapError } from './errors.ts'
 import { gridLayout, MAX_BLOB_BYTES, MAX_CHUNKS } from './grid-layout.ts'
 import type { ChunkLayout } from './layout.ts'
+import { decodeTocLayout, encodeTocLayout, MAX_TOC_LAYOUT_BYTES } from './toc-layout-codec.ts'
 
-/** Longest encoded map, signed or not: the digests of the most chunks, and room for the few short fields around them. */
-export const MAX_MAP_BYTES = MAX_CHUNKS * SHA256_BYTES + 1024
+/** Longest encoded map, signed or not: the digests and lengths of the most chunks, and room for the few short fields around them. */
+export const MAX_MAP_BYTES = MAX_CHUNKS * SHA256_BYTES + MAX_TOC_LAYOUT_BYTES + 1024
 
-const KIND_NUMBERS = { grid: LayoutKind.GRID } as const satisfies Record<ChunkLayout['kind'], LayoutKind>
+const KIND_NUMBERS = { grid: LayoutKind.GRID, toc: LayoutKind.TOC } as const satisfies Record<
+  ChunkLayout['kind'],
+  LayoutKind
+>
 
 /** The map as protobuf bytes. */
 export function encodeChunkMap(map: ChunkMap): Uint8Array {
@@ -27,6 +31,7 @@ export function chunkMapMessage(map: ChunkMap): ChunkMapMessage {
     sizeBytes: BigInt(map.sizeBytes),
     layoutKind: KIND_NUMBERS[map.layout.kind],
     chunkDigests: map.digests,
+    ...(map.layout.kind === 'toc' ? { tocLayout: encodeTocLayout(map.layout) } : {}),
   })
 }
 
@@ -38,7 +43,7 @@ export function chunkMapFromMessage(message: ChunkMapMessage): ChunkMap {
   const sizeBytes = Number(message.sizeBytes)
   return new ChunkMap({
     blob: { digest: digestFromBytes(message.blobDigest), sizeBytes },
-    layout: layoutOf(message.layoutKind, sizeBytes),
+    layout: layoutOf(message, sizeBytes),
     digests: message.chunkDigests,
   })
 }
@@ -53,11 +58,21 @@ export function parseBounded<T>(bytes: Uint8Array, parse: (bounded: Uint8Array) 
   }
 }
 
-function layoutOf(kind: LayoutKind, sizeBytes: number): ChunkLayout {
-  switch (kind) {
+function layoutOf({ layoutKind, tocLayout }: ChunkMapMessage, sizeBytes: number): ChunkLayout {
+  switch (layoutKind) {
     case LayoutKind.GRID:
       return gridLayout(sizeBytes)
+    case LayoutKind.TOC:
+      return tocLayoutOf(tocLayout, sizeBytes)
     default:
-      throw new ChunkMapError(`chunk map is cut in an unknown way (${kind})`)
+      throw new ChunkMapError(`chunk map is cut in an unknown way (${layoutKind})`)
+  }
+}
+
+function tocLayoutOf(bytes: Uint8Array, sizeBytes: number): ChunkLayout {
+  try {
+    return decodeTocLayout(bytes, sizeBytes)
+  } catch (cause) {
+    throw new ChunkMapError('chunk map has no valid layout', cause)
   }
 }

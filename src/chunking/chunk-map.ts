@@ -53,6 +53,7 @@ export class ChunkMap {
       this.blobDigest === other.blobDigest &&
       this.sizeBytes === other.sizeBytes &&
       this.layout.kind === other.layout.kind &&
+      this.layout.fingerprint === other.layout.fingerprint &&
       Buffer.compare(this.digests, other.digests) === 0
     )
   }

@@ -16,7 +16,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file chunk-map.proto.
  */
 export const file_chunk_map: GenFile = /*@__PURE__*/
-  fileDesc("Cg9jaHVuay1tYXAucHJvdG8SEXNob2FsLmNodW5raW5nLnYxIoUBCg9DaHVua01hcE1lc3NhZ2USEwoLYmxvYl9kaWdlc3QYASABKAwSEgoKc2l6ZV9ieXRlcxgCIAEoBBIyCgtsYXlvdXRfa2luZBgDIAEoDjIdLnNob2FsLmNodW5raW5nLnYxLkxheW91dEtpbmQSFQoNY2h1bmtfZGlnZXN0cxgEIAEoDCJrChVTaWduZWRDaHVua01hcE1lc3NhZ2USLwoDbWFwGAEgASgLMiIuc2hvYWwuY2h1bmtpbmcudjEuQ2h1bmtNYXBNZXNzYWdlEg4KBnNpZ25lchgCIAEoCRIRCglzaWduYXR1cmUYAyABKAwqPwoKTGF5b3V0S2luZBIbChdMQVlPVVRfS0lORF9VTlNQRUNJRklFRBAAEhQKEExBWU9VVF9LSU5EX0dSSUQQAWIGcHJvdG8z");
+  fileDesc("Cg9jaHVuay1tYXAucHJvdG8SEXNob2FsLmNodW5raW5nLnYxIpkBCg9DaHVua01hcE1lc3NhZ2USEwoLYmxvYl9kaWdlc3QYASABKAwSEgoKc2l6ZV9ieXRlcxgCIAEoBBIyCgtsYXlvdXRfa2luZBgDIAEoDjIdLnNob2FsLmNodW5raW5nLnYxLkxheW91dEtpbmQSFQoNY2h1bmtfZGlnZXN0cxgEIAEoDBISCgp0b2NfbGF5b3V0GAUgASgMImsKFVNpZ25lZENodW5rTWFwTWVzc2FnZRIvCgNtYXAYASABKAsyIi5zaG9hbC5jaHVua2luZy52MS5DaHVua01hcE1lc3NhZ2USDgoGc2lnbmVyGAIgASgJEhEKCXNpZ25hdHVyZRgDIAEoDCpUCgpMYXlvdXRLaW5kEhsKF0xBWU9VVF9LSU5EX1VOU1BFQ0lGSUVEEAASFAoQTEFZT1VUX0tJTkRfR1JJRBABEhMKD0xBWU9VVF9LSU5EX1RPQxACYgZwcm90bzM");
 
 /**
  * @generated from message shoal.chunking.v1.ChunkMapMessage
@@ -47,6 +47,13 @@ export type ChunkMapMessage = Message<"shoal.chunking.v1.ChunkMapMessage"> & {
    * @generated from field: bytes chunk_digests = 4;
    */
   chunkDigests: Uint8Array;
+
+  /**
+   * With LAYOUT_KIND_TOC: the lengths of the chunks in order, as varints one after the other.
+   *
+   * @generated from field: bytes toc_layout = 5;
+   */
+  tocLayout: Uint8Array;
 };
 
 /**
@@ -97,9 +104,18 @@ export const LayoutKind = {
   UNSPECIFIED: 0,
 
   /**
+   * Follows from the size.
+   *
    * @generated from enum value: LAYOUT_KIND_GRID = 1;
    */
   GRID: 1,
+
+  /**
+   * Along the table of contents of a lazily pulled layer.
+   *
+   * @generated from enum value: LAYOUT_KIND_TOC = 2;
+   */
+  TOC: 2,
 } as const;
 
 /**

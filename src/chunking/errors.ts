@@ -13,3 +13,10 @@ export class BitfieldError extends ShoalError {
     super(message, { code: 'BITFIELD_INVALID', blame: 'peer', retryable: false })
   }
 }
+
+/** Bytes that are not the layout of the blob they are said to be of. */
+export class ChunkLayoutError extends ShoalError {
+  constructor(message: string, cause?: unknown) {
+    super(message, { code: 'CHUNK_LAYOUT_INVALID', blame: 'peer', retryable: false, cause })
+  }
+}

@@ -12,6 +12,7 @@ export const MAX_BLOB_BYTES = 2 ** 40
 /** Chunks of one size, the last one shorter. */
 export class GridLayout implements ChunkLayout {
   readonly kind = 'grid'
+  readonly fingerprint = ''
   readonly sizeBytes: number
   readonly chunkBytes: number
   readonly chunkCount: number
@@ -20,6 +21,10 @@ export class GridLayout implements ChunkLayout {
     this.sizeBytes = sizeBytes
     this.chunkBytes = chunkBytes
     this.chunkCount = Math.ceil(sizeBytes / chunkBytes)
+  }
+
+  get maxChunkBytes(): number {
+    return Math.min(this.chunkBytes, this.sizeBytes)
   }
 
   offsetOf(chunk: number): number {

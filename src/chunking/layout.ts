@@ -4,9 +4,13 @@
  */
 export interface ChunkLayout {
   /** How the blob was cut; part of a chunk map, since both ends must cut alike. */
-  readonly kind: 'grid'
+  readonly kind: 'grid' | 'toc'
+  /** The same for two layouts of one blob exactly if they cut it at the same places; empty for the grid, which the size tells. */
+  readonly fingerprint: string
   readonly sizeBytes: number
   readonly chunkCount: number
+  /** Bytes of the longest chunk; 0 without chunks. */
+  readonly maxChunkBytes: number
   /** First byte of chunk `chunk`. */
   offsetOf(chunk: number): number
   /** Bytes in chunk `chunk`. */

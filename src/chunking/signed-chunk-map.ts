@@ -5,6 +5,7 @@ import type { ChunkMap } from './chunk-map.ts'
 import { SignedChunkMapMessageSchema } from './chunk-map_pb.ts'
 import { chunkMapFromMessage, chunkMapMessage, parseBounded } from './chunk-map-codec.ts'
 import { ChunkMapError } from './errors.ts'
+import { encodeTocLayout } from './toc-layout-codec.ts'
 
 /** A chunk map and who vouches for it. One that came from `decodeSignedChunkMap` or `signChunkMap` has a signature that holds. */
 export interface SignedChunkMap {
@@ -72,7 +73,9 @@ function keyOf(signer: string) {
 }
 
 /**
- * What is signed: domain, 32 bytes of blob digest, size as 64 bits big-endian, layout kind and a zero byte, packed chunk digests.
+ * What is signed: domain, 32 bytes of blob digest, size as 64 bits big-endian, layout kind and a zero byte, packed chunk
+ * digests, and, where the size does not tell them, the encoded lengths of the chunks. There is one way to read it: the kind
+ * says whether there are lengths, and they spell the size.
  * Laid out by hand because protobuf does not promise that two encoders agree on the bytes of one message.
  */
 function signedPayload(map: ChunkMap): Uint8Array {
@@ -84,5 +87,6 @@ function signedPayload(map: ChunkMap): Uint8Array {
     size,
     Buffer.from(`${map.layout.kind}\0`),
     map.digests,
+    map.layout.kind === 'toc' ? encodeTocLayout(map.layout) : new Uint8Array(),
   ])
 }

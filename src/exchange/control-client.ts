@@ -7,7 +7,7 @@ import {
   type OriginGrant,
   ShoalError,
 } from '../core/index.ts'
-import { layoutOf } from './blob-layout.ts'
+import { type LayoutOf, namedLayout } from './blob-layout.ts'
 import { withDeadline } from './deadline.ts'
 import { PeerClosedError, PeerProtocolError, PeerStalledError } from './errors.ts'
 import type { FollowEvents } from './follow-events.ts'
@@ -25,6 +25,7 @@ export interface ControlClientInit {
   readonly limits: ExchangeLimits
   readonly clock: Clock
   readonly metrics: ExchangeMetrics
+  readonly layoutOf: LayoutOf
   /** The stream has ended, after everything followed has heard of it; called once. */
   readonly onClosed: (error: Error | undefined) => void
 }
@@ -83,8 +84,9 @@ export class ControlClient implements LaneSink {
       return () => undefined
     }
     const follow = this.#nextNumber()
-    this.#followed.set(follow, { chunkCount: layoutOf(ref).chunkCount, events })
-    this.#outbox.post({ kind: 'follow', follow, ref, origins })
+    const layout = this.#init.layoutOf(ref)
+    this.#followed.set(follow, { chunkCount: layout.chunkCount, events })
+    this.#outbox.post({ kind: 'follow', follow, ref, origins, ...namedLayout(layout) })
     return () => {
       if (!this.#followed.delete(follow)) return
       this.#outbox.post({ kind: 'unfollow', follow })
@@ -92,7 +94,7 @@ export class ControlClient implements LaneSink {
     }
   }
 
-  /** The publisher's signed map of a blob, checked to be of that blob and signed by whom it names. */
+  /** The publisher's signed map of a blob, checked to be of that blob and signed by whom it names; none when it is cut in another way. */
   async requestMap(ref: BlobRef, options: AbortOptions): Promise<SignedChunkMap | undefined> {
     if (this.#init.lane.isClosed) throw new PeerClosedError('the control stream has ended')
     const request = this.#nextNumber()
@@ -200,12 +202,13 @@ export class ControlClient implements LaneSink {
     waiting.resolve(this.#payload)
   }
 
-  async #decodeMap(bytes: Uint8Array, ref: BlobRef): Promise<SignedChunkMap> {
+  async #decodeMap(bytes: Uint8Array, ref: BlobRef): Promise<SignedChunkMap | undefined> {
     try {
       const signed = await decodeSignedChunkMap(bytes)
-      const { digest, sizeBytes } = signed.map.blob
-      if (digest === ref.digest && sizeBytes === ref.sizeBytes) return signed
-      throw new PeerProtocolError('a chunk map of another blob')
+      const { blob, layout } = signed.map
+      if (blob.digest !== ref.digest || blob.sizeBytes !== ref.sizeBytes)
+        throw new PeerProtocolError('a chunk map of another blob')
+      return layout.fingerprint === this.#init.layoutOf(ref).fingerprint ? signed : undefined
     } catch (error) {
       const breach =
         error instanceof PeerProtocolError ? error : new PeerProtocolError('a chunk map that is none', error)

@@ -5,7 +5,7 @@ import { PeerClosedError, PeerProtocolError } from './errors.ts'
 import type { InboundHandler } from './inbound-lane.ts'
 import type { Lane } from './lane.ts'
 import { type ExchangeLimits, PROTOCOL_VERSION } from './limits.ts'
-import type { ExchangeMessage, HelloMessage } from './messages.ts'
+import type { ExchangeMessage, FollowMessage, HelloMessage } from './messages.ts'
 import type { ExchangeMetrics } from './metrics.ts'
 import { Outbox } from './outbox.ts'
 import type { ChunkSupply, RemotePeer } from './ports.ts'
@@ -54,7 +54,7 @@ export class ControlServer implements InboundHandler {
     if (!this.#rate.take()) throw new PeerProtocolError('too many control messages')
     if (message.kind === 'hello') return this.#onHello(message)
     if (this.#peer === undefined) throw new PeerProtocolError(`a ${message.kind} before the hello`)
-    if (message.kind === 'follow') this.#onFollow(message.follow, message.ref, message.origins)
+    if (message.kind === 'follow') this.#onFollow(message)
     else if (message.kind === 'unfollow') this.#follows.get(message.follow)?.close()
     else if (message.kind === 'announce') this.#inOrder(() => this.#onAnnounce(message.digests, message.isHeld))
     else if (message.kind === 'mapRequest') this.#inOrder(() => this.#onMapRequest(message.request, message.digest))
@@ -80,7 +80,7 @@ export class ControlServer implements InboundHandler {
     this.#outbox.post(this.#hello)
   }
 
-  #onFollow(id: number, ref: BlobRef, origins: readonly OriginGrant[]): void {
+  #onFollow({ follow: id, ref, origins, layout = '' }: FollowMessage): void {
     if (this.#follows.has(id)) throw new PeerProtocolError(`follow ${id} is taken`)
     if (this.#follows.size >= this.#components.limits.maxFollowsPerPeer)
       return this.#outbox.post({ kind: 'gone', follow: id })
@@ -90,14 +90,19 @@ export class ControlServer implements InboundHandler {
       onEnded: (ended, isOurs, lastPeers) => this.#onEnded(ended, isOurs, lastPeers),
     })
     this.#follows.set(id, follow)
-    this.#inOrder(() => this.#subscribe(follow, ref, origins))
+    this.#inOrder(() => this.#subscribe(follow, ref, origins, layout))
   }
 
-  async #subscribe(follow: PublishedFollow, ref: BlobRef, origins: readonly OriginGrant[]): Promise<void> {
+  async #subscribe(
+    follow: PublishedFollow,
+    ref: BlobRef,
+    origins: readonly OriginGrant[],
+    layout: string,
+  ): Promise<void> {
     try {
       const peer = await this.#remotePeer()
       if (follow.isEnded) return
-      const subscription = this.#components.supply.follow(peer, ref, origins, follow)
+      const subscription = this.#components.supply.follow(peer, ref, origins, follow, layout)
       if (subscription === undefined) follow.gone()
       else follow.attach(subscription)
     } catch (error) {

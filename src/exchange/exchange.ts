@@ -1,6 +1,7 @@
 import type { AbortOptions, Clock, Digest, PeerRef, PeerRole } from '../core/index.ts'
 import type { Logger, Metrics } from '../telemetry/index.ts'
 import { type Bandwidth, type Buffers, freshBuffers, SingleFlight } from '../util/index.ts'
+import { gridLayoutOf, type LayoutOf } from './blob-layout.ts'
 import type { ByteChannel } from './carrier.ts'
 import { withDeadline } from './deadline.ts'
 import { PeerClosedError, PeerProtocolError, PeerStalledError } from './errors.ts'
@@ -46,6 +47,8 @@ export interface ExchangeComponents {
   readonly supply: ChunkSupply
   /** For the chunks that come; without it each has a buffer of its own. */
   readonly buffers?: Buffers
+  /** Where blobs are cut here, for as long as they are open; by size alone unless said. */
+  readonly layoutOf?: LayoutOf
   readonly clock: Clock
   readonly logger: Logger
   readonly metrics: Metrics
@@ -189,6 +192,7 @@ export class Exchange {
       clock: this.#components.clock,
       metrics: this.#metrics,
       buffers: this.#components.buffers ?? freshBuffers,
+      layoutOf: this.#components.layoutOf ?? gridLayoutOf,
       openControl: async (options: AbortOptions) =>
         new Lane(await this.#carrier.open(peerId, options), this.#traffic.of(peerId)),
       openLane: async (bulkPort: number | undefined, options: AttemptOptions) =>
@@ -250,7 +254,7 @@ export class Exchange {
   }
 
   #makeInbound(): InboundPeers {
-    const { clock, streams, supply } = this.#components
+    const { clock, streams, supply, layoutOf = gridLayoutOf } = this.#components
     const limits = this.#limits
     const slots = new UploadSlots(
       { slots: this.#init.uploadSlots, maxWaiting: limits.maxWaitingUploads, maxWaitMs: limits.maxUploadWaitMs },
@@ -261,6 +265,7 @@ export class Exchange {
       { hello: this.#hello, limits, onBreach: (peerId, error) => this.punish(peerId, error) },
       {
         supply,
+        layoutOf,
         addressesOf: (peerId) => streams.addressesOf(peerId),
         limits,
         clock,

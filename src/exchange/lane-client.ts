@@ -1,7 +1,7 @@
 import type { ChunkLayout } from '../chunking/index.ts'
 import type { AbortOptions, Clock, Timer } from '../core/index.ts'
 import type { Buffers, Lease } from '../util/index.ts'
-import { layoutOf } from './blob-layout.ts'
+import type { LayoutOf } from './blob-layout.ts'
 import { PeerBusyError, PeerClosedError, PeerLacksChunkError, PeerProtocolError, PeerStalledError } from './errors.ts'
 import type { ReceivedChunk } from './follow-events.ts'
 import type { Lane, LaneSink } from './lane.ts'
@@ -20,6 +20,7 @@ export interface LaneClientInit {
   readonly metrics: ExchangeMetrics
   /** For the chunks that come. */
   readonly buffers: Buffers
+  readonly layoutOf: LayoutOf
   /** The lane can take a want again. */
   readonly onFree: (client: LaneClient) => void
   /** The lane has ended; called once. */
@@ -81,7 +82,7 @@ export class LaneClient implements LaneSink {
     signal?.throwIfAborted()
     const outstanding: Outstanding = {
       want,
-      layout: layoutOf(want.ref),
+      layout: this.#init.layoutOf(want.ref),
       settle: Promise.withResolvers<ReceivedChunk>(),
       phase: 'waiting',
     }

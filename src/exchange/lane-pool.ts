@@ -1,5 +1,6 @@
 import type { AbortOptions, Clock } from '../core/index.ts'
 import type { Buffers } from '../util/index.ts'
+import type { LayoutOf } from './blob-layout.ts'
 import { withDeadline } from './deadline.ts'
 import { PeerBusyError, PeerClosedError, PeerProtocolError, PeerStalledError } from './errors.ts'
 import type { ReceivedChunk } from './follow-events.ts'
@@ -26,6 +27,7 @@ export interface LanePoolInit {
   readonly metrics: ExchangeMetrics
   /** For the chunks that come. */
   readonly buffers: Buffers
+  readonly layoutOf: LayoutOf
   /** Opens one more lane to the peer within bounded time; the signal also ends what is still to come. */
   readonly openLane: (options: AttemptOptions) => Promise<OpenedLane>
   /** A lane ended because of something the peer did wrong. */
@@ -172,7 +174,7 @@ export class LanePool {
   }
 
   #adopt(lane: Lane, isFast: boolean): LaneClient | undefined {
-    const { limits, clock, metrics, buffers } = this.#init
+    const { limits, clock, metrics, buffers, layoutOf } = this.#init
     if (this.#closing.signal.aborted) {
       lane.abort(this.#closing.signal.reason)
       return undefined
@@ -184,6 +186,7 @@ export class LanePool {
       clock,
       metrics,
       buffers,
+      layoutOf,
       onFree: () => this.#dispatch(),
       onClosed: (closed, error) => this.#onLaneClosed(closed, error),
     })

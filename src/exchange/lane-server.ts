@@ -1,7 +1,7 @@
 import type { BlobRef, Timer } from '../core/index.ts'
 import type { Logger } from '../telemetry/index.ts'
 import { type Lease, unpooled } from '../util/index.ts'
-import { layoutOf } from './blob-layout.ts'
+import { isCutAlike, type LayoutOf } from './blob-layout.ts'
 import { withDeadline } from './deadline.ts'
 import { PeerClosedError, PeerProtocolError, PeerStalledError } from './errors.ts'
 import type { InboundHandler } from './inbound-lane.ts'
@@ -15,6 +15,7 @@ import { takeUploadTurn, tooLongFor, type UploadTurn, type UploadTurnComponents 
 
 export interface LaneServerComponents extends UploadTurnComponents {
   readonly supply: ChunkSupply
+  readonly layoutOf: LayoutOf
   readonly logger: Logger
   readonly metrics: ExchangeMetrics
 }
@@ -63,7 +64,8 @@ export class LaneServer implements InboundHandler {
   #onWant(want: WantMessage): void {
     if (this.#cancelled !== undefined) throw new PeerProtocolError('a want before the last one was answered')
     const { chunk } = want
-    if (chunk !== 'any' && chunk >= layoutOf(want.ref).chunkCount)
+    const layout = this.#components.layoutOf(want.ref)
+    if (isCutAlike(want, layout) && chunk !== 'any' && chunk >= layout.chunkCount)
       throw new PeerProtocolError('a want of a chunk past the end')
     this.#idleTimer?.clear()
     this.#cancelled = new AbortController()
@@ -96,8 +98,10 @@ export class LaneServer implements InboundHandler {
 
   async #answer(want: WantMessage, signal: AbortSignal): Promise<void> {
     const { chunk, ref, urgency } = want
+    const layout = this.#components.layoutOf(ref)
+    if (!isCutAlike(want, layout)) return await this.#reply({ kind: 'lacks' })
     if (chunk === 'any') return await this.#answerAny(want, signal)
-    const bytes = layoutOf(ref).lengthOf(chunk)
+    const bytes = layout.lengthOf(chunk)
     const turn = await takeUploadTurn(this.#components, { bytes, urgency, signal })
     await this.#inTurn(turn, want, async () => {
       const found = await this.#read(want, this.#components.limits.readTimeoutMs, signal)
@@ -114,7 +118,7 @@ export class LaneServer implements InboundHandler {
     if (late !== undefined) return await this.#replyBusy({ ...late, alternates: this.#alternates(want.ref) })
     const found = await this.#read(want, this.#components.limits.anyResponseTimeoutMs * ANY_WAIT_SHARE, signal)
     if (found === 'lacks' || !('chunk' in found)) return void (await this.#give(want, found, signal))
-    const bytes = layoutOf(want.ref).lengthOf(found.chunk)
+    const bytes = this.#components.layoutOf(want.ref).lengthOf(found.chunk)
     const turn = await takeUploadTurn(this.#components, { bytes, urgency: want.urgency, signal, isPatient: true })
     await this.#inTurn(turn, want, async () => await this.#give(want, found, signal))
   }
@@ -159,7 +163,7 @@ export class LaneServer implements InboundHandler {
     const payload = await this.#bytesOf(found, signal)
     signal.throwIfAborted()
     const { byteLength } = payload.bytes
-    if (byteLength !== layoutOf(want.ref).lengthOf(found.chunk)) {
+    if (byteLength !== this.#components.layoutOf(want.ref).lengthOf(found.chunk)) {
       throw new RangeError(`the supply gave ${byteLength} bytes as chunk ${found.chunk}`)
     }
     const isSent = await this.#send({ kind: 'chunk', chunk: found.chunk, digest: found.digest }, payload)

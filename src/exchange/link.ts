@@ -1,7 +1,7 @@
-import type { SignedChunkMap } from '../chunking/index.ts'
+import type { ChunkLayout, SignedChunkMap } from '../chunking/index.ts'
 import type { AbortOptions, BlobRef, Clock, Digest, OriginGrant, PeerRole } from '../core/index.ts'
 import type { Buffers } from '../util/index.ts'
-import { layoutOf } from './blob-layout.ts'
+import { type LayoutOf, namedLayout } from './blob-layout.ts'
 import { ControlClient } from './control-client.ts'
 import { PeerClosedError, type PeerProtocolError } from './errors.ts'
 import type { Following, FollowEvents, PeerLink, ReceivedChunk, RequestOptions } from './follow-events.ts'
@@ -20,6 +20,8 @@ export interface LinkInit {
   readonly metrics: ExchangeMetrics
   /** For the chunks that come. */
   readonly buffers: Buffers
+  /** Where blobs are cut here. */
+  readonly layoutOf: LayoutOf
   /** Opens the control stream. */
   readonly openControl: (options: AbortOptions) => Promise<Lane>
   /** Opens one more data lane; `bulkPort` is what the peer's hello said. */
@@ -36,33 +38,50 @@ export class Link implements PeerLink {
   readonly #control: ControlClient
   readonly #controlLane: Lane
   readonly #pool: LanePool
+  readonly #layoutOf: LayoutOf
 
-  private constructor(hello: HelloMessage, control: ControlClient, controlLane: Lane, pool: LanePool) {
+  private constructor(
+    hello: HelloMessage,
+    control: ControlClient,
+    controlLane: Lane,
+    pool: LanePool,
+    layoutOf: LayoutOf,
+  ) {
     this.id = controlLane.peerId
     this.role = hello.role
     this.zone = hello.zone
     this.#control = control
     this.#controlLane = controlLane
     this.#pool = pool
+    this.#layoutOf = layoutOf
   }
 
   /** Opens the control stream and exchanges hellos. */
   static async open(init: LinkInit, options: AbortOptions): Promise<Link> {
-    const { limits, clock, metrics, buffers } = init
+    const { limits, clock, metrics, buffers, layoutOf } = init
     const lane = await init.openControl(options)
     let bulkPort: number | undefined
     const openLane = async (lanes: AttemptOptions) => await init.openLane(bulkPort, lanes)
     const onBreach = (error: PeerProtocolError) => lane.abort(error)
-    const pool = new LanePool({ maxLanes: init.maxLanes, limits, clock, metrics, buffers, openLane, onBreach })
+    const pool = new LanePool({
+      maxLanes: init.maxLanes,
+      limits,
+      clock,
+      metrics,
+      buffers,
+      layoutOf,
+      openLane,
+      onBreach,
+    })
     const onClosed = (error: Error | undefined) => {
       pool.close(error ?? new PeerClosedError('the peer closed its control stream'))
       init.onClosed(error)
     }
-    const control = new ControlClient({ lane, limits, clock, metrics, onClosed })
+    const control = new ControlClient({ lane, limits, clock, metrics, layoutOf, onClosed })
     try {
       const hello = await control.greet(init.hello, options)
       bulkPort = hello.bulkPort
-      return new Link(hello, control, lane, pool)
+      return new Link(hello, control, lane, pool, layoutOf)
     } catch (error) {
       lane.abort(error instanceof Error ? error : new PeerClosedError('no hello', error))
       throw error
@@ -78,10 +97,10 @@ export class Link implements PeerLink {
   }
 
   follow(ref: BlobRef, origins: readonly OriginGrant[], events: FollowEvents): Following {
-    const { chunkCount } = layoutOf(ref)
+    const layout = this.#layoutOf(ref)
     const leave = this.#control.follow(ref, origins, events)
     return {
-      request: (chunk, options) => this.#request(ref, chunkCount, chunk, options),
+      request: (chunk, options) => this.#request(ref, layout, chunk, options),
       requestMap: (options): Promise<SignedChunkMap | undefined> => this.#control.requestMap(ref, options),
       close: leave,
     }
@@ -107,11 +126,12 @@ export class Link implements PeerLink {
 
   async #request(
     ref: BlobRef,
-    chunkCount: number,
+    layout: ChunkLayout,
     chunk: number | 'any',
     options: RequestOptions,
   ): Promise<ReceivedChunk> {
-    if (chunk !== 'any' && !(chunk >= 0 && chunk < chunkCount)) throw new RangeError(`chunk ${chunk} of ${chunkCount}`)
-    return await this.#pool.request({ kind: 'want', ref, chunk, urgency: options.urgency ?? 'soon' }, options)
+    if (chunk !== 'any') layout.lengthOf(chunk)
+    const { urgency = 'soon' } = options
+    return await this.#pool.request({ kind: 'want', ref, chunk, urgency, ...namedLayout(layout) }, options)
   }
 }

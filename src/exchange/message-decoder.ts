@@ -1,5 +1,5 @@
 import { fromBinary } from '@bufbuild/protobuf'
-import { MAX_BLOB_BYTES } from '../chunking/index.ts'
+import { FINGERPRINT_BYTES, MAX_BLOB_BYTES } from '../chunking/index.ts'
 import { type BlobRef, type Digest, digestFromBytes, type PeerRef, SHA256_BYTES } from '../core/index.ts'
 import { PeerProtocolError } from './errors.ts'
 import {
@@ -101,7 +101,7 @@ function followOf(follow: Follow): ExchangeMessage {
     atMost(MAX_AUTHORIZATION_CHARS, authorization.length, 'characters in an authorization')
     return authorization === '' ? { namespace, repository } : { namespace, repository, authorization }
   })
-  return { kind: 'follow', follow: follow.follow, ref: blobRefOf(follow.blob), origins }
+  return { kind: 'follow', follow: follow.follow, ref: blobRefOf(follow.blob), origins, ...layoutOfWire(follow.blob) }
 }
 
 function announceOf(announce: Announce): ExchangeMessage {
@@ -118,7 +118,13 @@ function haveOf(have: Have): ExchangeMessage {
 }
 
 function wantOf(want: Want): WantMessage {
-  return { kind: 'want', ref: blobRefOf(want.blob), chunk: want.chunk ?? 'any', urgency: urgencyOf(want.urgency) }
+  return {
+    kind: 'want',
+    ref: blobRefOf(want.blob),
+    chunk: want.chunk ?? 'any',
+    urgency: urgencyOf(want.urgency),
+    ...layoutOfWire(want.blob),
+  }
 }
 
 function busyOf(busy: Busy): ExchangeMessage {
@@ -145,6 +151,13 @@ function blobRefOf(blob: Blob | undefined): BlobRef {
   if (blob === undefined) throw new PeerProtocolError('a message names no blob')
   if (blob.sizeBytes > BigInt(MAX_BLOB_BYTES)) throw new PeerProtocolError(`a blob of ${blob.sizeBytes} bytes`)
   return { digest: digestOfWire(blob.sha256), sizeBytes: Number(blob.sizeBytes) }
+}
+
+function layoutOfWire(blob: Blob | undefined): { layout?: string } {
+  const raw = blob?.layout ?? new Uint8Array()
+  if (raw.byteLength === 0) return {}
+  if (raw.byteLength !== FINGERPRINT_BYTES) throw new PeerProtocolError(`a layout named in ${raw.byteLength} bytes`)
+  return { layout: Buffer.from(raw).toString('hex') }
 }
 
 function digestOfWire(raw: Uint8Array): Digest {

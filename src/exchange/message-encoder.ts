@@ -85,7 +85,8 @@ function wireOrigin({ namespace, repository, authorization = '' }: OriginGrant) 
 }
 
 function wireBlob(message: Extract<ExchangeMessage, { kind: 'follow' | 'want' }>) {
-  return { sha256: digestBytes(message.ref.digest), sizeBytes: BigInt(message.ref.sizeBytes) }
+  const { ref, layout = '' } = message
+  return { sha256: digestBytes(ref.digest), sizeBytes: BigInt(ref.sizeBytes), layout: Buffer.from(layout, 'hex') }
 }
 
 function wirePeers(peers: readonly PeerRef[]) {

@@ -16,15 +16,20 @@ export interface HelloMessage {
   readonly bulkPort?: number | undefined
 }
 
+/** Begins a subscription to a blob. */
+export interface FollowMessage {
+  readonly kind: 'follow'
+  readonly follow: number
+  readonly ref: BlobRef
+  readonly origins: readonly OriginGrant[]
+  /** Fingerprint of the follower's layout; left out for the grid. */
+  readonly layout?: string
+}
+
 /** What a follower says on its control stream. `follow` and `request` are numbers it chose; answers carry them. */
 export type FollowerMessage =
   | HelloMessage
-  | {
-      readonly kind: 'follow'
-      readonly follow: number
-      readonly ref: BlobRef
-      readonly origins: readonly OriginGrant[]
-    }
+  | FollowMessage
   | { readonly kind: 'unfollow'; readonly follow: number }
   | { readonly kind: 'announce'; readonly isHeld: boolean; readonly digests: readonly Digest[] }
   | { readonly kind: 'mapRequest'; readonly request: number; readonly digest: Digest }
@@ -49,6 +54,8 @@ export interface WantMessage {
   readonly ref: BlobRef
   readonly chunk: number | 'any'
   readonly urgency: Urgency
+  /** Fingerprint of the requester's layout; left out for the grid. */
+  readonly layout?: string
 }
 
 /** What a requester says on a data lane: one want at a time, and `cancel` while it is outstanding. */

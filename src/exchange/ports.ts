@@ -45,12 +45,16 @@ export interface SupplyBusy {
 
 /** What this process has to give; the agent and the tracker each bring their own. */
 export interface ChunkSupply {
-  /** Begins to tell `publisher` about a blob; `undefined` when it is unknown here or refused. `publisher` may be called during this call. */
+  /**
+   * Begins to tell `publisher` about a blob, which the follower has cut as `layout` (a fingerprint) says; `undefined` when it is
+   * unknown here, cut in another way, or refused. `publisher` may be called during this call.
+   */
   follow(
     peer: RemotePeer,
     ref: BlobRef,
     origins: readonly OriginGrant[],
     publisher: Publisher,
+    layout: string,
   ): Subscription | undefined
   /** A verified chunk of `ref`. `'any'` leaves the choice here and may wait until there is one, as long as the signal lets it. */
   read(

@@ -24,4 +24,5 @@ export {
   splitNamespace,
 } from './namespace.ts'
 export { OCI_ERROR_CODES, type OciErrorBody, type OciErrorCode, ociError } from './oci-error.ts'
+export { type EstargzAnchor, type TocAnchor, tocAnchorOf, type ZstdChunkedAnchor } from './toc-anchor.ts'
 export { choosePlatform, matchesPlatform, type Platform, parsePlatform } from './platform.ts'

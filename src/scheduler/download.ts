@@ -1,5 +1,6 @@
 import { type AbortOptions, type BlobRef, PeerProtocolError, type PeerRole, ShoalError } from '../core/index.ts'
 import { freshBuffers, type Lease } from '../util/index.ts'
+import { Adopter } from './adopter.ts'
 import { ChunkBoard, ORIGIN } from './chunk-board.ts'
 import { bandwidthAmong, type Demand, patienceOf, urgencyAmong, windowsOf } from './demand.ts'
 import { DigestTrust } from './digest-trust.ts'
@@ -70,6 +71,7 @@ export class Download {
   readonly #maps: MapSeeker
   readonly #duties: DownloadDuties
   readonly #holdings: PeerHoldings
+  readonly #adopter: Adopter
   readonly #ingest: Ingest
   readonly #wholeCheck: WholeCheck
   #access: OriginAccess
@@ -79,7 +81,8 @@ export class Download {
   #lastWalkMs: number
 
   constructor(blob: StoredBlob, init: DownloadInit, components: DownloadComponents, events: DownloadEvents) {
-    const { settings } = init
+    const { settings, selfId, role } = init
+    const { chunkCount } = blob.layout
     this.ref = blob.ref
     this.#ingest = new Ingest(blob, components)
     this.#wholeCheck = new WholeCheck(this.#tasks, components.logger)
@@ -89,35 +92,31 @@ export class Download {
     this.#events = events
     this.#lastProgressMs = components.clock.now()
     this.#lastWalkMs = this.#lastProgressMs
-    this.#board = new ChunkBoard(blob.layout.chunkCount)
-    this.#trust = new DigestTrust(blob.layout.chunkCount, settings.agreement, components.isTrustedSigner)
+    this.#board = new ChunkBoard(chunkCount)
+    this.#trust = new DigestTrust(chunkCount, settings.agreement, components.isTrustedSigner)
     if (blob.map !== undefined) this.#trust.offerMap(blob.map)
     this.#stalls = new StallWatch(settings)
-    this.#maps = new MapSeeker(blob.ref, this.#tasks, components.logger)
-    this.swarm = new Swarm(
-      { ...init, ref: this.ref, chunkCount: blob.layout.chunkCount, access: () => this.#access },
-      components,
-      {
-        gained: (peer, chunks, digests) => this.#gained(peer, chunks, digests),
-        left: (peer) => this.#holdings.left(peer),
-        changed: () => this.#replan(),
-      },
-    )
+    this.#maps = new MapSeeker(blob.ref, { tasks: this.#tasks, ...components })
+    this.swarm = new Swarm({ ...init, ref: this.ref, chunkCount, access: () => this.#access }, components, {
+      gained: (peer, chunks, digests) => this.#gained(peer, chunks, digests),
+      left: (peer) => this.#holdings.left(peer),
+      changed: () => this.#replan(),
+    })
     this.#duties = new DownloadDuties(
-      {
-        selfId: init.selfId,
-        role: init.role,
-        digest: this.ref.digest,
-        chunkCount: blob.layout.chunkCount,
-        dutyPatienceMs: settings.dutyPatienceMs,
-      },
+      { selfId, role, digest: this.ref.digest, chunkCount, dutyPatienceMs: settings.dutyPatienceMs },
       { swarm: this.swarm, board: this.#board, isHad: (chunk) => this.#ingest.isHad(chunk) },
     )
+    this.#adopter = new Adopter({ trust: this.#trust, ingest: this.#ingest, tasks: this.#tasks }, (chunk, digest) =>
+      this.#accepted(chunk, this.blob.layout.lengthOf(chunk), digest, 'store'),
+    )
     this.#holdings = new PeerHoldings(
-      init.role,
-      blob.layout.chunkCount,
+      role,
+      chunkCount,
       { board: this.#board, trust: this.#trust, duties: this.#duties, maps: this.#maps, clock: components.clock },
-      () => this.#replan(),
+      () => {
+        this.#adopter.believed()
+        this.#replan()
+      },
     )
     this.#share = components.window.join({
       chunkBytes: Math.max(1, this.#ingest.chunkBytes),
@@ -141,7 +140,7 @@ export class Download {
   #fetcherListener(): FetcherListener {
     return {
       accept: async (chunk, payload, digest, source, peer) => await this.#accept(chunk, payload, digest, source, peer),
-      adopt: async (chunk, digest) => await this.#adopt(chunk, digest),
+      adopt: async (chunk, digest) => await this.#adopter.adopt(chunk, digest),
       isStillWanted: (chunk) => this.#isStillWantedOfOrigin(chunk),
       bandwidthOf: (chunk) => this.#bandwidthOf(chunk),
       tookMs: (ms) => this.#stalls.tookMs(ms),
@@ -156,6 +155,7 @@ export class Download {
 
   start(): void {
     if (!this.blob.isComplete) this.swarm.start()
+    this.#adopter.believed()
     if (this.#ingest.hasAll && !this.blob.isComplete) this.#verify()
   }
 
@@ -247,6 +247,7 @@ export class Download {
 
   #gained(peer: PeerState, chunks: readonly number[], digests: readonly Uint8Array[]): void {
     this.#holdings.gained(peer, chunks, digests)
+    if (digests.length > 0) this.#adopter.believed(chunks)
     // Of most chunks that peers come to hold we are no longer in want.
     if (peer.role === 'tracker' || chunks.some((chunk) => !this.#ingest.isHad(chunk))) this.#replan()
   }
@@ -291,6 +292,7 @@ export class Download {
       agents: this.swarm.holders,
       duty: this.swarm.duty(nowMs),
       isSettled: this.swarm.isSettled(nowMs),
+      isTakingStock: this.blob.layout.kind === 'toc' && (this.#maps.isAwaited(nowMs) || this.#adopter.isBusy),
       dutyHolder: lazily(() => this.#duties.ofOrigin(nowMs)),
       crossingHolder: lazily(() => this.#duties.ofCrossing(nowMs)),
       originRunChunks: this.#duties.runChunks,
@@ -349,13 +351,6 @@ export class Download {
     if (!(await writing)) return
     if (peer !== undefined) this.#events.receivedFrom(peer.zone, byteLength)
     this.#accepted(chunk, byteLength, digest, source)
-  }
-
-  async #adopt(chunk: number, digest: Uint8Array): Promise<boolean> {
-    if (this.blob.has(chunk)) return true
-    if (!(await this.#ingest.adopt(chunk, digest))) return false
-    this.#accepted(chunk, this.blob.layout.lengthOf(chunk), digest, 'store')
-    return true
   }
 
   #accepted(chunk: number, sizeBytes: number, digest: Uint8Array, source: ByteSource): void {

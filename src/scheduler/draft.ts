@@ -66,6 +66,7 @@ export class Draft {
     if (!view.isSettled || !this.#couldPlaceOrphan(urgency)) return
     // Its holders are all at their depth: their next free lane is nearer than the origin, unless a reader waits for it.
     if (urgency !== 'range' && isHeldSomewhere && this.#isComing(chunk)) return
+    if (urgency !== 'range' && view.isTakingStock) return
     this.#placeOrphan(chunk, urgency)
   }
 

@@ -136,7 +136,8 @@ export class Fetcher {
   /** Asks `peer` for `chunk`, or a tracker for any chunk it thinks best; does nothing while bandwidth does not allow it. */
   ask(peer: PeerState, chunk: number | 'any', urgency: Urgency): void {
     const { board, budget, clock } = this.#components
-    const reservedBytes = this.#init.layout.lengthOf(chunk === 'any' ? 0 : chunk)
+    const { layout } = this.#init
+    const reservedBytes = chunk === 'any' ? layout.maxChunkBytes : layout.lengthOf(chunk)
     const bandwidthClass = this.#listener.bandwidthOf(chunk)
     if (!this.#allowance.take(reservedBytes, bandwidthClass)) return
     const startedMs = clock.now()
@@ -159,6 +160,9 @@ export class Fetcher {
         const wireUrgency = bandwidthClass === 'background' ? 'idle' : WIRE_URGENCY[urgency]
         const received = await peer.following.request(chunk, { signal, urgency: wireUrgency })
         hasCome = true
+        // Which chunk a tracker chooses, and so how long it is, nobody knows before.
+        const unusedBytes = reservedBytes - received.payload.bytes.byteLength
+        if (unusedBytes > 0) this.#allowance.refund(unusedBytes, bandwidthClass)
         arrived('came')
         try {
           await this.#receive(peer, chunk, received, clock.now() - startedMs, signal)
@@ -206,7 +210,7 @@ export class Fetcher {
     const { board, budget, clock } = this.#components
     const controller = new AbortController()
     // It puts one chunk together at a time.
-    const reservedBytes = this.#init.layout.lengthOf(start)
+    const reservedBytes = this.#init.layout.maxChunkBytes
     budget.take(reservedBytes)
     const attempts = Array.from({ length: count }, (_, i) => board.begin(start + i, ORIGIN, clock.now(), controller))
     this.#originReads.set(controller, count - 1)

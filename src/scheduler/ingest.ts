@@ -69,16 +69,16 @@ export class Ingest {
     return this.#blob.heldCount === this.#blob.layout.chunkCount
   }
 
-  /** Bytes held, near enough for a progress bar: the last chunk counts as a full one until all are there. */
+  /** Bytes held, near enough for a progress bar: every chunk counts as one of usual length until all are there. */
   get heldBytes(): number {
-    const { heldCount, ref } = this.#blob
-    return Math.min(ref.sizeBytes, heldCount * this.chunkBytes)
+    const { heldCount, layout, ref } = this.#blob
+    const usualBytes = layout.kind === 'grid' ? layout.maxChunkBytes : ref.sizeBytes / layout.chunkCount
+    return Math.min(ref.sizeBytes, Math.round(heldCount * usualBytes))
   }
 
-  /** Bytes of a full chunk; 0 for an empty blob, which has no chunks. */
+  /** Bytes that a chunk has at most; 0 for an empty blob, which has no chunks. */
   get chunkBytes(): number {
-    const { layout } = this.#blob
-    return layout.chunkCount > 0 ? layout.lengthOf(0) : 0
+    return this.#blob.layout.maxChunkBytes
   }
 
   /** Held, or verified and on its way to be. */
@@ -145,15 +145,21 @@ export class Ingest {
     for (const [chunk, fresh] of [...this.#fresh]) this.#dropFresh(chunk, fresh)
   }
 
-  /** Takes the chunk over from another blob of the store; false when none has it, or the disk does not let us. */
+  /**
+   * Takes the chunk over from another blob of the store; false when none has it, the disk does not let us, or it is had
+   * already. While this is under way the chunk counts as had.
+   */
   async adopt(chunk: number, digest: Uint8Array): Promise<boolean> {
-    if (this.#blob.has(chunk)) return false
+    if (this.isHad(chunk)) return false
+    this.#writing.add(chunk)
     try {
       return await this.#blob.adopt(chunk, digest)
     } catch (error) {
       if (isAbort(error)) throw error
       this.#logger.warn({ err: error, digest: this.ref.digest }, 'chunk not taken over, fetching it')
       return false
+    } finally {
+      this.#writing.delete(chunk)
     }
   }
 

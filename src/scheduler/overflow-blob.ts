@@ -67,6 +67,10 @@ export class OverflowBlob implements StoredBlob {
     return await this.#stored.lend(offset, length, options)
   }
 
+  canAdopt(): boolean {
+    return false
+  }
+
   async adopt(): Promise<boolean> {
     return false
   }

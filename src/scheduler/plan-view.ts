@@ -18,6 +18,8 @@ export interface PlanView {
   readonly duty: PeerState | undefined
   /** Whether enough is known of the swarm to call a chunk nobody's. */
   readonly isSettled: boolean
+  /** Whether it is about to be known which chunks the store has under other blobs: what nobody is known to hold may be one of them. */
+  readonly isTakingStock: boolean
   /** Without a tracker: the agent whose duty `chunk` is, `undefined` when it is our own. */
   dutyHolder(chunk: number): PeerState | undefined
   /** The near agent that is to fetch `chunk`, which no near one has, from another zone; `undefined` when that is us. */

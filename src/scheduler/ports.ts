@@ -22,6 +22,8 @@ export interface StoredBlob {
   write(chunk: number, bytes: Uint8Array, chunkDigest: Uint8Array): Promise<void>
   /** Bytes [offset, offset + length) of held chunks, which the caller gives back. */
   lend(offset: number, length: number, options?: AbortOptions): Promise<Lease>
+  /** Whether a chunk with this digest could be taken over now, as far as memory tells. */
+  canAdopt(chunkDigest: Uint8Array): boolean
   /** Takes over a chunk that another blob already holds under `chunkDigest`; false when none does. */
   adopt(chunk: number, chunkDigest: Uint8Array): Promise<boolean>
   setMap(map: SignedChunkMap): Promise<void>

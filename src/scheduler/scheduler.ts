@@ -28,8 +28,10 @@ export interface SchedulerInit {
 
 export interface SchedulerComponents extends Omit<DownloadComponents, 'health' | 'freshChunks' | 'window'> {
   readonly store: ChunkStore
-  /** Boundaries of a blob that the store has no room for. */
+  /** Where a blob that is not open is cut, or would be. */
   readonly layoutOf: (ref: BlobRef) => StoredBlob['layout']
+  /** Finds out where a blob should be cut before it is first opened; bounded in time, and no failure of it is one of the download. */
+  readonly findLayout?: (ref: BlobRef, access: OriginAccess, options: AbortOptions) => Promise<void>
 }
 
 /** A client begins to read a part of a blob. */
@@ -184,7 +186,8 @@ export class Scheduler {
 
   /** Where the chunks of `ref` begin and end. */
   layoutOf(ref: BlobRef): StoredBlob['layout'] {
-    return this.#components.layoutOf(ref)
+    const open = this.find(ref.digest)?.blob
+    return open?.ref.sizeBytes === ref.sizeBytes ? open.layout : this.#components.layoutOf(ref)
   }
 
   /** Stored chunks in memory for those who may read them next, and how much they may take. */
@@ -228,6 +231,7 @@ export class Scheduler {
   }
 
   async #start(ref: BlobRef, access: OriginAccess): Promise<Entry> {
+    await this.#components.findLayout?.(ref, access, { signal: this.#tasks.signal })
     const blob = await this.#openBlob(ref)
     const { selfId, role = 'agent', zone = '' } = this.#init
     const download = new Download(

@@ -350,7 +350,7 @@ export class Swarm {
     const access = this.#init.access()
     const peer = new PeerState(link.id, role, chunkCount, this.#components.clock.now(), link.zone)
     peer.isFar = link.zone !== '' && this.#init.zone !== '' && link.zone !== this.#init.zone
-    peer.following = link.follow(ref, role === 'tracker' ? grantsOf(access) : access.origins, {
+    peer.following = link.follow(ref, role === 'tracker' ? bearerGrants(access) : access.origins, {
       onBitfield: (bits) => this.#onBitfield(peer, bits),
       onHave: (chunks, digests) => this.#onHave(peer, chunks, digests),
       onPeers: (peers) => this.#onPeers(peers),
@@ -388,7 +388,7 @@ export class Swarm {
 }
 
 /** What a tracker may fetch with in our client's name: a bearer token is short-lived and for one repository, a password is neither. */
-function grantsOf({ origins, authorization }: OriginAccess): readonly OriginGrant[] {
+export function bearerGrants({ origins, authorization }: OriginAccess): readonly OriginGrant[] {
   const [first, ...others] = origins
   if (first === undefined || !/^bearer /i.test(authorization ?? '')) return origins
   return [{ ...first, authorization }, ...others]

@@ -1,4 +1,4 @@
-import { type Cutter, decodeSignedChunkMap } from '../chunking/index.ts'
+import { type ChunkLayout, type Cutter, decodeSignedChunkMap } from '../chunking/index.ts'
 import { type AbortOptions, type BlobRef, type Clock, type Digest, ShoalError } from '../core/index.ts'
 import type { Logger } from '../telemetry/index.ts'
 import { abortable } from '../util/index.ts'
@@ -24,6 +24,8 @@ export interface BlobDeskComponents {
   readonly files: FileSystem
   readonly pool: FilePool
   readonly cutter: Cutter
+  /** A layout that was found out for the blob; where there is none it is cut by `cutter`. */
+  readonly layoutOf: (ref: BlobRef) => ChunkLayout | undefined
   readonly clock: Clock
   readonly logger: Logger
 }
@@ -73,9 +75,9 @@ export class BlobDesk {
     })
   }
 
-  freshFiles(ref: BlobRef): BlobFiles {
-    const { paths, cutter } = this.#components
-    return new BlobFiles({ ref, kind: cutter.kind, paths: paths.blob(ref.digest), exists: false }, this.#components)
+  freshFiles(ref: BlobRef, layout: ChunkLayout): BlobFiles {
+    const paths = this.#components.paths.blob(ref.digest)
+    return new BlobFiles({ ref, layout, paths, exists: false }, this.#components)
   }
 
   /** A blob that needs no room made for it is taken without waiting for those that do. */
@@ -119,9 +121,9 @@ export class BlobDesk {
   }
 
   #create(ref: BlobRef): BlobState {
-    const { catalogue, cutter, paths, clock } = this.#components
-    const layout = cutter.cut(ref)
-    const files = this.freshFiles(ref)
+    const { catalogue, cutter, layoutOf, paths, clock } = this.#components
+    const layout = layoutOf(ref) ?? cutter.cut(ref)
+    const files = this.freshFiles(ref, layout)
     const blob = new BlobState({ ref, layout, paths: paths.blob(ref.digest), files, lastUsedMs: clock.wallTime() })
     catalogue.add(blob)
     return blob

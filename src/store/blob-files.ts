@@ -1,5 +1,6 @@
-import type { ChunkLayout } from '../chunking/index.ts'
+import { type ChunkLayout, encodeTocLayout } from '../chunking/index.ts'
 import type { BlobRef } from '../core/index.ts'
+import { writeAtomic } from './atomic-file.ts'
 import { encodeHeader } from './chunk-records.ts'
 import { StoreFailedError } from './errors.ts'
 import type { FilePool } from './file-pool.ts'
@@ -8,7 +9,7 @@ import type { BlobPaths } from './paths.ts'
 
 export interface BlobFilesInit {
   readonly ref: BlobRef
-  readonly kind: ChunkLayout['kind']
+  readonly layout: ChunkLayout
   readonly paths: BlobPaths
   /** Whether the files are on disk; otherwise the first use makes them. */
   readonly exists: boolean
@@ -94,21 +95,30 @@ export class BlobFiles {
 
   async #create(): Promise<OpenBlobFiles> {
     const { files } = this.#components
-    const { ref, kind, paths } = this.#init
+    const { ref, layout, paths } = this.#init
     await files.makeDirectory(paths.directory)
     // A removal that failed half-way may have left them; they would speak for bytes that are gone.
     await files.remove(paths.done)
     await files.remove(paths.map)
+    await this.#writeCut()
     const open = await this.#openBoth('create')
     try {
       await open.data.truncate(ref.sizeBytes)
-      await open.chunks.write(encodeHeader(ref, kind), 0)
+      await open.chunks.write(encodeHeader(ref, layout), 0)
     } catch (error) {
       await closeBoth(open)
       throw error
     }
     this.#exists = true
     return open
+  }
+
+  /** On disk before any record refers to it: without it the chunks have no places. */
+  async #writeCut(): Promise<void> {
+    const { files } = this.#components
+    const { layout, paths } = this.#init
+    if (layout.kind === 'grid') await files.remove(paths.cut)
+    else await writeAtomic(files, paths.cut, encodeTocLayout(layout), { isDurable: true })
   }
 
   async #openBoth(mode: 'create' | 'update'): Promise<OpenBlobFiles> {

@@ -111,7 +111,8 @@ export class BlobRemover {
   /** Marker first and bytes last: at no point do files claim what is gone. */
   async #removeFiles(paths: BlobPaths): Promise<void> {
     try {
-      for (const path of [paths.done, paths.chunks, paths.map, paths.data]) await this.#components.files.remove(path)
+      for (const path of [paths.done, paths.chunks, paths.cut, paths.map, paths.data])
+        await this.#components.files.remove(path)
     } catch (error) {
       this.#components.logger.error({ err: error, path: paths.chunks }, 'could not remove the files of a blob')
     }

@@ -1,5 +1,5 @@
 import { crc32 } from 'node:zlib'
-import type { ChunkLayout } from '../chunking/index.ts'
+import { type ChunkLayout, FINGERPRINT_BYTES } from '../chunking/index.ts'
 import { type BlobRef, digestBytes, digestFromBytes, SHA256_BYTES } from '../core/index.ts'
 
 /**
@@ -9,13 +9,14 @@ import { type BlobRef, digestBytes, digestFromBytes, SHA256_BYTES } from '../cor
 
 const MAGIC = Buffer.from('SHOALBLB')
 
-/** Bytes of the header: magic 8, version 2, layout kind 2, size 8, blob digest 32, zeros, and crc32 in the last 4. */
+/** Bytes of the header: magic 8, version 2, layout kind 2, size 8, blob digest 32, layout fingerprint 8 (zeros for the grid), crc32 4. */
 export const HEADER_BYTES = 64
 
 /** Bytes of a record: digest 32, state 1, zeros 3, crc32 4. */
 export const RECORD_BYTES = 40
 
 const FORMAT_VERSION = 1
+const FINGERPRINT_AT = 52
 const HEADER_CRC_AT = HEADER_BYTES - 4
 const STATE_AT = SHA256_BYTES
 const RECORD_CRC_AT = RECORD_BYTES - 4
@@ -24,7 +25,7 @@ const RECORD_CRC_AT = RECORD_BYTES - 4
 export type RecordState = 'own' | 'alias'
 
 const STATE_NUMBERS: Record<RecordState, number> = { own: 1, alias: 2 }
-const KIND_NUMBERS: Record<ChunkLayout['kind'], number> = { grid: 1 }
+const KIND_NUMBERS: Record<ChunkLayout['kind'], number> = { grid: 1, toc: 2 }
 
 export interface ChunkRecord {
   readonly state: RecordState
@@ -39,24 +40,39 @@ export function recordOffset(chunk: number): number {
   return HEADER_BYTES + chunk * RECORD_BYTES
 }
 
-export function encodeHeader(ref: BlobRef, kind: ChunkLayout['kind']): Uint8Array {
+/** What blob a `.chunks` file is about, and how that was cut. */
+export interface ChunksHeader {
+  readonly ref: BlobRef
+  readonly kind: ChunkLayout['kind']
+  /** As the layout has it. */
+  readonly fingerprint: string
+}
+
+export function encodeHeader(ref: BlobRef, { kind, fingerprint }: ChunkLayout): Uint8Array {
   const header = Buffer.alloc(HEADER_BYTES)
   MAGIC.copy(header)
   header.writeUInt16BE(FORMAT_VERSION, 8)
   header.writeUInt16BE(KIND_NUMBERS[kind], 10)
   header.writeBigUInt64BE(BigInt(ref.sizeBytes), 12)
   header.set(digestBytes(ref.digest), 20)
+  header.write(fingerprint, FINGERPRINT_AT, 'hex')
   header.writeUInt32BE(crc32(header.subarray(0, HEADER_CRC_AT)), HEADER_CRC_AT)
   return header
 }
 
-/** The blob a `.chunks` file is about; `undefined` when it is damaged, of another version, or cut in another way than `kind`. */
-export function decodeHeader(file: Uint8Array, kind: ChunkLayout['kind']): BlobRef | undefined {
+/** `undefined` when it is damaged, or of another version. */
+export function decodeHeader(file: Uint8Array): ChunksHeader | undefined {
   const header = Buffer.from(file.buffer, file.byteOffset, Math.min(file.byteLength, HEADER_BYTES))
   if (header.byteLength < HEADER_BYTES || !header.subarray(0, 8).equals(MAGIC)) return undefined
   if (header.readUInt32BE(HEADER_CRC_AT) !== crc32(header.subarray(0, HEADER_CRC_AT))) return undefined
-  if (header.readUInt16BE(8) !== FORMAT_VERSION || header.readUInt16BE(10) !== KIND_NUMBERS[kind]) return undefined
-  return { digest: digestFromBytes(header.subarray(20, 52)), sizeBytes: Number(header.readBigUInt64BE(12)) }
+  const kind = kindOf(header.readUInt16BE(10))
+  if (header.readUInt16BE(8) !== FORMAT_VERSION || kind === undefined) return undefined
+  const ref = {
+    digest: digestFromBytes(header.subarray(20, FINGERPRINT_AT)),
+    sizeBytes: Number(header.readBigUInt64BE(12)),
+  }
+  if (kind === 'grid') return { ref, kind, fingerprint: '' }
+  return { ref, kind, fingerprint: header.toString('hex', FINGERPRINT_AT, FINGERPRINT_AT + FINGERPRINT_BYTES) }
 }
 
 export function encodeRecord(chunk: number, record: ChunkRecord): Uint8Array {
@@ -75,6 +91,11 @@ export function decodeRecord(file: Uint8Array, chunk: number): ChunkRecord | und
   const state = stateOf(bytes[STATE_AT])
   if (state === undefined || bytes.readUInt32BE(RECORD_CRC_AT) !== recordCrc(bytes, chunk)) return undefined
   return { state, digest: bytes.subarray(0, SHA256_BYTES) }
+}
+
+function kindOf(number: number): ChunkLayout['kind'] | undefined {
+  if (number === KIND_NUMBERS.grid) return 'grid'
+  return number === KIND_NUMBERS.toc ? 'toc' : undefined
 }
 
 function stateOf(number: number | undefined): RecordState | undefined {

@@ -36,6 +36,12 @@ export class ChunkWriter {
     }
   }
 
+  /** Whether there is a place that holds bytes with this digest. */
+  canAdopt(digest: Uint8Array): boolean {
+    checkDigest(digest)
+    return this.#components.catalogue.find(digest) !== undefined
+  }
+
   /** Makes the chunk an alias of a place that holds the same bytes; false when there is none. */
   async adopt(blob: BlobState, chunk: number, digest: Uint8Array): Promise<boolean> {
     checkDigest(digest)

@@ -97,6 +97,11 @@ export class OpenBlob {
     return this.#components.reader.isInMemory(this.#blob, offset, length)
   }
 
+  /** Whether a chunk with this digest is on record anywhere here. */
+  canAdopt(chunkDigest: Uint8Array): boolean {
+    return this.#components.writer.canAdopt(chunkDigest)
+  }
+
   /** Takes over a chunk that is already held under `chunkDigest` elsewhere, without copying; false when none is. */
   async adopt(chunk: number, chunkDigest: Uint8Array): Promise<boolean> {
     return await this.#use((blob) => this.#components.writer.adopt(blob, chunk, chunkDigest))
@@ -149,7 +154,7 @@ export class OpenBlob {
 
 function checkMap({ map }: SignedChunkMap, { ref, layout }: BlobState): void {
   const isSameBlob = map.blobDigest === ref.digest && map.sizeBytes === ref.sizeBytes
-  if (!isSameBlob || map.layout.kind !== layout.kind || map.chunkCount !== layout.chunkCount) {
+  if (!isSameBlob || map.layout.fingerprint !== layout.fingerprint || map.chunkCount !== layout.chunkCount) {
     throw new ChunkMapError('chunk map is of another blob')
   }
 }

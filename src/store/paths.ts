@@ -11,6 +11,8 @@ export interface BlobPaths {
   readonly data: string
   /** Which chunks are held, and their digests. */
   readonly chunks: string
+  /** Where the chunks begin, when the size alone does not tell. */
+  readonly cut: string
   /** The signed chunk map. */
   readonly map: string
   /** There when the whole blob was checked and synced. */
@@ -39,7 +41,14 @@ export class StorePaths {
     const hex = digestHex(digest)
     const directory = join(this.blobs, hex.slice(0, 2))
     const base = join(directory, hex)
-    return { directory, data: `${base}.data`, chunks: `${base}.chunks`, map: `${base}.map`, done: `${base}.done` }
+    return {
+      directory,
+      data: `${base}.data`,
+      chunks: `${base}.chunks`,
+      cut: `${base}.cut`,
+      map: `${base}.map`,
+      done: `${base}.done`,
+    }
   }
 
   documentDirectory(digest: Digest): string {

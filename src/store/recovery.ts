@@ -1,12 +1,12 @@
 import { join } from 'node:path'
 import pLimit from 'p-limit'
-import type { Cutter } from '../chunking/index.ts'
-import { type BlobRef, type Digest, parseDigest } from '../core/index.ts'
+import { type ChunkLayout, ChunkLayoutError, type Cutter, decodeTocLayout } from '../chunking/index.ts'
+import { type Digest, parseDigest } from '../core/index.ts'
 import type { Logger } from '../telemetry/index.ts'
 import { BlobFiles } from './blob-files.ts'
 import { BlobState } from './blob-state.ts'
 import type { Catalogue } from './catalogue.ts'
-import { decodeHeader, decodeRecord } from './chunk-records.ts'
+import { type ChunksHeader, decodeHeader, decodeRecord } from './chunk-records.ts'
 import type { FilePool } from './file-pool.ts'
 import type { FileSystem } from './file-system.ts'
 import type { BlobPaths, StorePaths } from './paths.ts'
@@ -71,21 +71,37 @@ async function recoverBlob(
   const { files, logger } = components
   const paths = components.paths.blob(digest)
   const chunksFile = present.has(paths.chunks) ? await files.readFile(paths.chunks) : undefined
-  const ref = chunksFile && decodeHeader(chunksFile, components.cutter.kind)
+  const header = chunksFile && decodeHeader(chunksFile)
+  const layout = header && (await layoutOf(header, paths, components))
   const data = await files.stat(paths.data)
-  if (chunksFile === undefined || ref?.digest !== digest || data?.sizeBytes !== ref.sizeBytes) {
+  const isWhole = header?.ref.digest === digest && data?.sizeBytes === header.ref.sizeBytes
+  if (chunksFile === undefined || layout === undefined || !isWhole) {
     logger.info({ blob: digest }, 'removed what was left of a blob')
-    for (const path of [paths.done, paths.chunks, paths.map, paths.data]) await files.remove(path)
+    for (const path of [paths.done, paths.chunks, paths.cut, paths.map, paths.data]) await files.remove(path)
     return undefined
   }
+  const { ref } = header
   const lastUsedMs = components.lastUsedOf(digest) ?? (await files.stat(paths.chunks))?.modifiedMs ?? 0
-  return { blob: newState(components, ref, paths, lastUsedMs), chunksFile, isMarked: present.has(paths.done) }
+  const blobFiles = new BlobFiles({ ref, layout, paths, exists: true }, components)
+  const blob = new BlobState({ ref, layout, paths, files: blobFiles, lastUsedMs })
+  return { blob, chunksFile, isMarked: present.has(paths.done) }
 }
 
-function newState(components: RecoveryComponents, ref: BlobRef, paths: BlobPaths, lastUsedMs: number): BlobState {
-  const kind = components.cutter.kind
-  const files = new BlobFiles({ ref, kind, paths, exists: true }, components)
-  return new BlobState({ ref, layout: components.cutter.cut(ref), paths, files, lastUsedMs })
+/** How the blob was cut when it was begun; `undefined` when the file that says so is not there or another's. */
+async function layoutOf(
+  { ref, kind, fingerprint }: ChunksHeader,
+  paths: BlobPaths,
+  { files, cutter }: RecoveryComponents,
+): Promise<ChunkLayout | undefined> {
+  if (kind === 'grid') return cutter.cut(ref)
+  const bytes = await files.readFile(paths.cut)
+  try {
+    const layout = bytes && decodeTocLayout(bytes, ref.sizeBytes)
+    return layout?.fingerprint === fingerprint ? layout : undefined
+  } catch (error) {
+    if (error instanceof ChunkLayoutError) return undefined
+    throw error
+  }
 }
 
 function enterBlob(catalogue: Catalogue, { blob, chunksFile, isMarked }: FoundBlob): void {

@@ -1,4 +1,4 @@
-import { type Cutter, gridCutter } from '../chunking/index.ts'
+import { type ChunkLayout, type Cutter, gridCutter } from '../chunking/index.ts'
 import type { AbortOptions, BlobRef, Clock, Digest, OriginRef, StartTrace } from '../core/index.ts'
 import type { Logger, Metrics } from '../telemetry/index.ts'
 import { type Buffers, freshBuffers } from '../util/index.ts'
@@ -48,6 +48,8 @@ export interface StoreComponents {
   /** Told of each blob that was evicted or removed. */
   readonly onRemoved?: (digest: Digest) => void
   readonly cutter?: Cutter
+  /** A layout that was found out for a blob that is begun now; where there is none it is cut by `cutter`. */
+  readonly layoutOf?: (ref: BlobRef) => ChunkLayout | undefined
   readonly files?: FileSystem
   readonly hasher?: Hasher
   /** For chunks that are read; without it each has a buffer of its own. */
@@ -142,6 +144,12 @@ export class Store {
   find(digest: Digest): BlobSummary | undefined {
     const blob = this.#parts.catalogue.get(digest)
     return blob !== undefined && isStored(blob) ? summaryOf(blob) : undefined
+  }
+
+  /** How the blob is cut here, from the moment it was first opened until it is removed; `undefined` when it is not here. */
+  layoutOf({ digest, sizeBytes }: BlobRef): ChunkLayout | undefined {
+    const blob = this.#parts.catalogue.get(digest)
+    return blob?.ref.sizeBytes === sizeBytes ? blob.layout : undefined
   }
 
   /** All blobs of which something is stored, without pinning them. */
@@ -277,7 +285,7 @@ interface OpenedDirectory {
 }
 
 async function openParts(init: StoreInit, components: StoreComponents, opened: OpenedDirectory): Promise<StoreParts> {
-  const { clock, logger, rarity = () => 0, cutter = gridCutter } = components
+  const { clock, logger, rarity = () => 0, cutter = gridCutter, layoutOf = () => undefined } = components
   const { files, paths, database } = opened
   const hasher = components.hasher ?? new WorkerHasher(clock)
   const pool = new FilePool()
@@ -294,9 +302,9 @@ async function openParts(init: StoreInit, components: StoreComponents, opened: O
   const space = new Space({ ...init, rarity }, { catalogue, documents, remover, files, metrics, logger })
   const useTimes = new UseTimes(database)
   const memory = new ChunkMemory(init.memoryBytes, metrics)
-  const base = { catalogue, space, remover, verifier, useTimes, paths, files, pool, cutter, clock, logger }
+  const base = { catalogue, space, remover, verifier, useTimes, paths, files, pool, cutter, layoutOf, clock, logger }
   const desk = new BlobDesk(base)
-  const freshFiles = (blob: BlobState) => desk.freshFiles(blob.ref)
+  const freshFiles = (blob: BlobState) => desk.freshFiles(blob.ref, blob.layout)
   const handles = {
     files,
     reader: new ChunkReader({ memory, dropper, metrics, buffers: components.buffers ?? freshBuffers }),

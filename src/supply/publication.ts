@@ -9,14 +9,17 @@ const HAVE_BATCH = 512
 /** One blob as its followers see it: who follows, and the pinned blob they are served from. */
 export class Publication {
   readonly ref: BlobRef
+  /** How the blob was cut when the first follower came; with another cut its followers would take us for liars. */
+  readonly layout: string
   /** When somebody last followed it or asked for some of it. */
   usedAtMs = 0
   readonly #followers = new Map<Publisher, PeerRef>()
   #blob: StoredBlob | undefined
   #isClosed = false
 
-  constructor(ref: BlobRef) {
+  constructor(ref: BlobRef, layout: string) {
     this.ref = ref
+    this.layout = layout
   }
 
   get blob(): StoredBlob | undefined {

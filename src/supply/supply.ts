@@ -78,11 +78,12 @@ export class Supply implements ChunkSupply {
     ref: BlobRef,
     origins: readonly OriginGrant[],
     publisher: Publisher,
+    layout = '',
   ): Subscription | undefined {
     const { directory, scheduler, seeder } = this.#components
     if (peer.role === 'agent') directory.note(peer, ref.digest)
-    if (!this.#isKnown(ref)) {
-      // Nothing of it here, but others who want it may have asked as well: so they find each other.
+    if (!this.#isKnown(ref) || layout !== scheduler.layoutOf(ref).fingerprint) {
+      // Nothing of it here that it could use, but others who want it may have asked as well: so they find each other.
       publisher.peers(directory.introduce(ref.digest, peer.id, INTRODUCED_PEERS))
       return undefined
     }
@@ -155,8 +156,8 @@ export class Supply implements ChunkSupply {
   #publication(ref: BlobRef): Publication {
     this.#idleTimers.get(ref.digest)?.clear()
     this.#idleTimers.delete(ref.digest)
-    const existing = this.#publications.get(ref.digest)
-    const publication = existing ?? new Publication(ref)
+    const existing = this.#currentPublication(ref)
+    const publication = existing ?? new Publication(ref, this.#components.scheduler.layoutOf(ref).fingerprint)
     publication.usedAtMs = this.#components.clock.now()
     if (existing !== undefined) {
       this.#retireWhenIdle(existing)
@@ -176,6 +177,15 @@ export class Supply implements ChunkSupply {
     }
     this.#retireWhenIdle(publication)
     return publication
+  }
+
+  /** Ends the one of a blob that was removed and begun again with another cut. */
+  #currentPublication(ref: BlobRef): Publication | undefined {
+    const publication = this.#publications.get(ref.digest)
+    if (publication === undefined || publication.layout === this.#components.scheduler.layoutOf(ref).fingerprint)
+      return publication
+    this.#drop(publication)
+    return undefined
   }
 
   async #blobOf(publication: Publication, options: AbortOptions) {
@@ -200,7 +210,7 @@ export class Supply implements ChunkSupply {
   }
 
   #chunkHeld(ref: BlobRef, chunk: number, digest: Uint8Array): void {
-    const publication = this.#publications.get(ref.digest)
+    const publication = this.#currentPublication(ref)
     if (publication === undefined) return
     const download = this.#components.scheduler.find(ref.digest)
     publication.held(chunk, digest, (peerId) => download?.isHeldBy(peerId, chunk) ?? false)

@@ -19,6 +19,12 @@ const IDLE_MS = 60_000
 /** While the store has no room it is let go after this: whoever fetches a blob asks several times a second. */
 const CROWDED_IDLE_MS = 2_000
 
+/**
+ * How long a chunk cut along a table of contents is told of before it is handed out: long enough for the message to get to an
+ * agent, for its look into the store, and for its answer, also on a busy machine.
+ */
+const OFFER_MS = 250
+
 /** Followers that a new seeding follows back at once. */
 const FOLLOWED_BACK = 200
 
@@ -48,9 +54,9 @@ export class TrackerSeeder implements Seeder {
   constructor(components: TrackerSeederComponents) {
     this.#components = components
     this.#unlisten = components.scheduler.listen({
-      chunkHeld: (ref) => {
+      chunkHeld: (ref, chunk) => {
         const entry = this.#entries.get(ref.digest)
-        if (entry !== undefined) this.#tasks.run(async () => (await opened(entry))?.chunkHeld())
+        if (entry !== undefined) this.#tasks.run(async () => (await opened(entry))?.chunkHeld(chunk))
       },
       roomNeeded: async () => await this.#closeIdle(),
     })
@@ -117,8 +123,10 @@ export class TrackerSeeder implements Seeder {
   #watch(ref: BlobRef): SeededBlob {
     const { scheduler } = this.#components
     const download = () => scheduler.find(ref.digest)
+    const layout = scheduler.layoutOf(ref)
     return {
-      chunkCount: scheduler.layoutOf(ref).chunkCount,
+      chunkCount: layout.chunkCount,
+      offerMs: layout.kind === 'toc' ? OFFER_MS : 0,
       get isComplete() {
         return download()?.blob.isComplete ?? false
       },

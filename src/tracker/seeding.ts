@@ -18,6 +18,8 @@ const LOST_AFTER_MS = 5_000
 export interface SeededBlob {
   readonly chunkCount: number
   readonly isComplete: boolean
+  /** How long a chunk is only told of before it is handed out, so that whoever has it already says so. */
+  readonly offerMs: number
   has(chunk: number): boolean
   /** Agents known to hold `chunk`. */
   copiesOf(chunk: number): number
@@ -46,6 +48,8 @@ export class Seeding {
   readonly #tasks = new TaskGroup()
   readonly #handedTimes: Uint32Array
   readonly #handedAtMs: Float64Array
+  /** When each chunk that has come lately may be handed out. */
+  readonly #offeredUntilMs = new Map<number, number>()
   /** To whom each chunk was handed last. */
   readonly #receivers = new Map<number, string>()
   /** When each chunk was last handed to each agent. */
@@ -86,8 +90,15 @@ export class Seeding {
   }
 
   /** A chunk has arrived: it is for whoever has waited longest and lacks it. */
-  chunkHeld(): void {
-    this.#wakeNext(this.#parked.size)
+  chunkHeld(chunk: number): void {
+    const { clock } = this.#components
+    const { offerMs } = this.#blob
+    if (offerMs === 0) return this.#wakeNext(this.#parked.size)
+    this.#offeredUntilMs.set(chunk, clock.now() + offerMs)
+    this.#tasks.after(clock, offerMs, () => {
+      this.#offeredUntilMs.delete(chunk)
+      this.#wakeNext(this.#parked.size)
+    })
   }
 
   /** A held chunk that `peerId` should have, waiting for the next to arrive if there is none yet. */
@@ -134,7 +145,7 @@ export class Seeding {
     const given = this.#handedTo.get(peerId)
     const nowMs = this.#components.clock.now()
     for (let chunk = 0; chunk < this.#blob.chunkCount; chunk++) {
-      if (!this.#blob.has(chunk) || this.#blob.isHeldBy(peerId, chunk)) continue
+      if (!this.#blob.has(chunk) || this.#blob.isHeldBy(peerId, chunk) || this.#offeredUntilMs.has(chunk)) continue
       const copies = this.#blob.copiesOf(chunk)
       const handed = this.#handedTimes[chunk] ?? 0
       if (!isOverdue(given?.get(chunk), nowMs)) continue

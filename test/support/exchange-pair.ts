@@ -1,3 +1,4 @@
+import { gridLayoutOf, type LayoutOf } from '../../src/exchange/blob-layout.ts'
 import type { PeerProtocolError } from '../../src/exchange/index.ts'
 import { InboundPeers } from '../../src/exchange/inbound-peers.ts'
 import { Lane } from '../../src/exchange/lane.ts'
@@ -43,6 +44,8 @@ export class ExchangePair {
   readonly closings: (Error | undefined)[] = []
   /** How data lanes are opened. */
   openLane: LinkInit['openLane'] = async () => ({ lane: new Lane(this.channel()), isFast: false })
+  /** Where the far end cuts blobs. */
+  farLayoutOf: LayoutOf = gridLayoutOf
   readonly #options: ExchangePairOptions
 
   constructor(options: ExchangePairOptions = {}) {
@@ -62,6 +65,7 @@ export class ExchangePair {
       { hello: hello('tracker'), limits: this.limits, onBreach: (_peer, error) => this.breaches.push(error) },
       {
         supply: this.supply,
+        layoutOf: (ref) => this.farLayoutOf(ref),
         addressesOf: async (peerId) => [`/dns4/${peerId}/tcp/1`],
         limits: this.limits,
         clock: this.clock,
@@ -92,6 +96,7 @@ export class ExchangePair {
         clock: this.clock,
         metrics: exchangeMetrics(this.metrics),
         buffers: this.buffers,
+        layoutOf: gridLayoutOf,
         openControl: async () => new Lane(this.channel()),
         openLane: async (bulkPort, options) => await this.openLane(bulkPort, options),
         onClosed: (error) => this.closings.push(error),

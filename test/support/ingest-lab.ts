@@ -69,7 +69,11 @@ class SlowBlob implements StoredBlob {
     throw new Error(`byte ${offset} read from disk`)
   }
 
-  async adopt(): Promise<boolean> {
+  canAdopt(_digest: Uint8Array): boolean {
+    return false
+  }
+
+  async adopt(_chunk: number): Promise<boolean> {
     return false
   }
 

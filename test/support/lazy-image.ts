@@ -9,8 +9,8 @@ import { Containerd } from './containerd.ts'
 import { type BuiltImage, blobPath, buildImage, type Descriptor, type ImageSize } from './images.ts'
 import { runOk } from './processes.ts'
 
-/** Seconds for a small image, a minute for a large one. */
-const CONVERT_TIMEOUT_MS = 180_000
+/** Seconds for a small image, a minute for a large one, and many times that where others use the processors too. */
+const CONVERT_TIMEOUT_MS = 600_000
 
 const REPOSITORY = 'lab/app'
 const TAG = 'estargz'

@@ -27,6 +27,11 @@ const BUILD_NEEDS: Readonly<Record<string, string>> = {
 /** The client that converts images and pulls them lazily. */
 const CLIENT_NEEDS: Readonly<Record<string, string>> = { 'ctr-remote': 'stargz-snapshotter' }
 
+/** Debian packages of stargz's client that are not installed. */
+export function missingStargzClient(): readonly string[] {
+  return Object.entries(CLIENT_NEEDS).flatMap(([thing, name]) => (isThere(thing) ? [] : [name]))
+}
+
 /** Debian packages that tests with the stargz snapshotter need besides those of all container tests. */
 export function missingStargzPackages(): readonly string[] {
   const needs = Object.entries({ ...CLIENT_NEEDS, ...(existsSync(daemonFile()) ? {} : BUILD_NEEDS) })

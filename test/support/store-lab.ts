@@ -15,7 +15,6 @@ export const TEST_CHUNK_BYTES = 64
 
 /** The grid with small chunks. */
 export const smallCutter: Cutter = {
-  kind: 'grid',
   cut: (ref) => new GridLayout(ref.sizeBytes, TEST_CHUNK_BYTES),
 }
 

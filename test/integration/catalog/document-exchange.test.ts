@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { gridLayout, TocLayout } from '../../../src/chunking/index.ts'
 import { DocumentExchange, type DocumentReply, type DocumentRequest } from '../../../src/catalog/index.ts'
 import { type AbortOptions, ShoalError } from '../../../src/core/index.ts'
 import { silentLogger } from '../../../src/telemetry/index.ts'
@@ -42,6 +43,7 @@ describe('documents over two nodes', { timeout: 20_000 }, () => {
       if (kind === 'public') return { kind, isPublic: true }
       if (kind === 'manifest') return { kind, document: manifest }
       if (kind === 'trace') return { kind, trace }
+      if (kind === 'layout') return { kind: 'none' }
       return { kind, descriptor: descriptorOf(manifest), ageMs: 5 }
     })
     assert.deepEqual(await pair.ask({ kind: 'public', origin: REPOSITORY }), { kind: 'public', isPublic: true })
@@ -52,6 +54,47 @@ describe('documents over two nodes', { timeout: 20_000 }, () => {
     const document = await pair.ask(manifestRequest)
     assert.ok(document.kind === 'manifest')
     assert.deepEqual(Buffer.from(document.document.bytes), Buffer.from(manifest.bytes))
+  })
+
+  it('carry how a blob is cut', async () => {
+    const toc = new TocLayout(Float64Array.from([7, 400, 1_000]))
+    const questions: DocumentRequest[] = []
+    await using pair = await exchangePair(async (request) => {
+      questions.push(request)
+      return {
+        kind: 'layout',
+        layout: request.kind === 'layout' && request.ref.sizeBytes === 1_000 ? toc : gridLayout(5),
+      }
+    })
+    const { digest } = manifest
+    const question = {
+      kind: 'layout',
+      ref: { digest, sizeBytes: 1_000 },
+      anchor: { format: 'estargz', digest },
+      origins: [{ ...REPOSITORY, authorization: `Bearer ${'x'.repeat(4_000)}` }],
+    } as const
+    const reply = await pair.ask(question)
+    assert.deepEqual(questions, [question])
+    assert.ok(reply.kind === 'layout')
+    assert.equal(reply.layout.fingerprint, toc.fingerprint)
+    const grid = await pair.ask({ ...question, ref: { digest, sizeBytes: 5 } })
+    assert.ok(grid.kind === 'layout')
+    assert.equal(grid.layout.kind, 'grid')
+  })
+
+  it('refuse how another blob is cut', async () => {
+    await using pair = await exchangePair(async () => ({
+      kind: 'layout',
+      layout: new TocLayout(Float64Array.from([7, 400])),
+    }))
+    const { digest } = manifest
+    const question = {
+      kind: 'layout',
+      ref: { digest, sizeBytes: 401 },
+      anchor: { format: 'zstd-chunked', digest, offset: 1, sizeBytes: 2, rawBytes: 3 },
+      origins: [],
+    } as const
+    await assert.rejects(pair.ask(question), { code: 'DOCUMENT_PROTOCOL', blame: 'peer' })
   })
 
   it('refuse a manifest without its digest, and an answer to another question', async () => {

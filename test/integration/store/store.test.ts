@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { ChunkMapError, gridCutter, signChunkMap } from '../../../src/chunking/index.ts'
+import { ChunkMapError, gridCutter, signChunkMap, TocLayout } from '../../../src/chunking/index.ts'
 import { type Digest, digestHex, digestOf, sha256 } from '../../../src/core/index.ts'
 import {
   BlobSizeConflictError,
@@ -15,7 +15,15 @@ import { Metrics } from '../../../src/telemetry/index.ts'
 import { BufferPool } from '../../../src/util/index.ts'
 import { chunkMapOf, mapSigner } from '../../support/chunk-maps.ts'
 import { FaultyFileSystem } from '../../support/faulty-file-system.ts'
-import { fill, openStore, patternBlob, storeFolder, storeWhole, TEST_CHUNK_BYTES } from '../../support/store-lab.ts'
+import {
+  fill,
+  openStore,
+  patternBlob,
+  storeFolder,
+  storeWhole,
+  TEST_CHUNK_BYTES,
+  testBlob,
+} from '../../support/store-lab.ts'
 import { VirtualClock } from '../../support/virtual-clock.ts'
 
 const blobA = patternBlob([1, 2, 3, 4], 10)
@@ -144,6 +152,43 @@ test('keeps the chunk map with the blob, and drops one that is damaged or of ano
   await writeFile(path, (await readFile(path)).fill(1, 40, 50))
   const third = await openStore({ dir, cutter: gridCutter })
   assert.equal((await third.open(map.map.blob)).map, undefined)
+  await third.close()
+})
+
+test('keeps how a blob was cut over restarts, and takes chunks from blobs cut in another way', async (t) => {
+  const dir = await storeFolder(t)
+  const bytes = Buffer.from(Array.from({ length: 300 }, (_, index) => index & 0xff))
+  const layout = new TocLayout(Float64Array.from([10, 10 + TEST_CHUNK_BYTES, 300]))
+  const ref = { digest: digestOf(bytes), sizeBytes: 300 }
+  const partOf = (chunk: number) =>
+    bytes.subarray(layout.offsetOf(chunk), layout.offsetOf(chunk) + layout.lengthOf(chunk))
+  const same = testBlob(Buffer.from(partOf(1)))
+  const first = await openStore({ dir, layoutOf: ({ digest }) => (digest === ref.digest ? layout : undefined) })
+  await storeWhole(first, same)
+  const open = await first.open(ref)
+  assert.equal(open.canAdopt(sha256(partOf(1))), true)
+  assert.equal(open.canAdopt(sha256(partOf(0))), false)
+  assert.equal(await open.adopt(1, sha256(partOf(1))), true)
+  for (const chunk of [0, 2]) await open.write(chunk, partOf(chunk), sha256(partOf(chunk)))
+  assert.equal(await open.verifyWhole(), true)
+  assert.equal(first.layoutOf(ref)?.fingerprint, layout.fingerprint)
+  assert.equal(first.layoutOf({ ...ref, sizeBytes: 299 }), undefined)
+  await first.close()
+  const second = await openStore({ dir })
+  assert.equal(second.layoutOf(ref)?.fingerprint, layout.fingerprint)
+  const again = await second.open(ref)
+  assert.equal(again.isComplete, true)
+  assert.ok(bytes.equals(await again.read(0, 300)))
+  await second.close()
+  // Without the file that says where its chunks are nothing of it can be told apart.
+  const hex = digestHex(ref.digest)
+  await rm(join(dir, 'v1', 'blobs', hex.slice(0, 2), `${hex}.cut`))
+  const third = await openStore({ dir })
+  assert.equal(third.find(ref.digest), undefined)
+  assert.deepEqual(
+    third.list().map(({ digest }) => digest),
+    [same.ref.digest],
+  )
   await third.close()
 })
 

@@ -41,6 +41,7 @@ export function planView(init: PlanLabInit): PlanView & { readonly agents: reado
     agents,
     duty: undefined,
     isSettled: true,
+    isTakingStock: false,
     dutyHolder: () => undefined,
     crossingHolder: () => undefined,
     originRunChunks: Number.POSITIVE_INFINITY,

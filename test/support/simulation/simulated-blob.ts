@@ -112,6 +112,10 @@ class SimulatedBlob implements StoredBlob {
     return unpooled(bytes.subarray(from, from + length))
   }
 
+  canAdopt(): boolean {
+    return false
+  }
+
   async adopt(): Promise<boolean> {
     return false
   }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { TocLayout } from '../../../src/chunking/index.ts'
 import {
   PeerBusyError,
   PeerClosedError,
@@ -32,6 +33,14 @@ test('brings the chunk that was asked for, with its digest', async () => {
   assert.equal(got.chunk, 2)
   assert.deepEqual(Buffer.compare(got.payload.bytes, supply.blob.bytesOf(2)), 0)
   assert.deepEqual(Buffer.from(got.digest), Buffer.from(supply.blob.digestOf(2)))
+})
+
+test('a peer that has cut the blob in another way has nothing of it to give', async () => {
+  const { following: blob, pair, supply } = await following()
+  pair.farLayoutOf = (ref) => new TocLayout(Float64Array.from([5, ref.sizeBytes]))
+  for (const chunk of [3, 'any'] as const) await assert.rejects(blob.request(chunk, {}), PeerLacksChunkError)
+  assert.equal(supply.readCount, 0)
+  assert.deepEqual(pair.breaches, [])
 })
 
 test('the last chunk is shorter', async () => {

@@ -173,6 +173,15 @@ describe('a plan', () => {
     assert.deepEqual(plan(planView({ chunkCount: 8, demands, isSettled: false, duty: trackerState(8) })), [])
   })
 
+  it('asks nobody for orphans while the store may turn out to have them, but for who waits for exactly these', () => {
+    const whole = new Demand('whole', 0, 80)
+    const view = { chunkCount: 8, isTakingStock: true, holdings: [[1]] }
+    assert.deepEqual(asked(plan(planView({ ...view, demands: [whole], duty: trackerState(8) }))), ['1 of agent-0'])
+    assert.deepEqual(asked(plan(planView({ ...view, demands: [whole] }))), ['1 of agent-0'])
+    const range = new Demand('range', 70, 80)
+    assert.deepEqual(asked(plan(planView({ ...view, demands: [range], duty: trackerState(8) }))), ['7 of tracker'])
+  })
+
   it('reads a pull from the origin in one go over the run that nobody has', () => {
     const view = planView({ chunkCount: 8, demands: [new Demand('whole', 0, 80)], held: [0, 5] })
     assert.deepEqual(asked(plan(view)), ['origin 1+4'])

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { gridLayout, TocLayout } from '../../../src/chunking/index.ts'
 import { digestOf, sha256 } from '../../../src/core/index.ts'
 import {
   ABSENT_RECORD,
@@ -16,24 +17,31 @@ const digest = sha256(Buffer.from('chunk'))
 
 function fileWith(records: ReadonlyMap<number, Uint8Array>): Buffer {
   const file = Buffer.alloc(recordOffset(4))
-  file.set(encodeHeader(ref, 'grid'))
+  file.set(encodeHeader(ref, gridLayout(ref.sizeBytes)))
   for (const [chunk, record] of records) file.set(record, recordOffset(chunk))
   return file
 }
 
 test('the header says what blob it is', () => {
-  assert.deepEqual(decodeHeader(fileWith(new Map()), 'grid'), ref)
+  assert.deepEqual(decodeHeader(fileWith(new Map()))?.ref, ref)
+})
+
+test('the header says how it is cut', () => {
+  const layout = new TocLayout(Float64Array.from([5, ref.sizeBytes]))
+  const { kind, fingerprint } = layout
+  assert.deepEqual(decodeHeader(encodeHeader(ref, layout)), { ref, kind, fingerprint })
+  assert.deepEqual(decodeHeader(fileWith(new Map())), { ref, kind: 'grid', fingerprint: '' })
 })
 
 test('a header with any bit changed, or cut short, is none', () => {
-  const header = Buffer.from(encodeHeader(ref, 'grid'))
+  const header = Buffer.from(encodeHeader(ref, gridLayout(ref.sizeBytes)))
   for (let bit = 0; bit < HEADER_BYTES * 8; bit++) {
     const damaged = Buffer.from(header)
     damaged[bit >> 3] = (damaged[bit >> 3] ?? 0) ^ (1 << (bit & 7))
-    assert.equal(decodeHeader(damaged, 'grid'), undefined)
+    assert.equal(decodeHeader(damaged), undefined)
   }
   for (let length = 0; length < HEADER_BYTES; length++)
-    assert.equal(decodeHeader(header.subarray(0, length), 'grid'), undefined)
+    assert.equal(decodeHeader(header.subarray(0, length)), undefined)
 })
 
 test('a record comes back from its own place only', () => {

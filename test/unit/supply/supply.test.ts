@@ -65,6 +65,17 @@ describe('the supply', () => {
     await cluster.stop()
   })
 
+  it('refuses followers that cut the blob in another way, and names peers to them', async () => {
+    const { clock, cluster, agent, supply } = lab()
+    await runUntil(clock, agent.pull(content), 10_000)
+    supply.follow(remote('a'), ref, [], new RecordedPublisher())
+    const publisher = new RecordedPublisher()
+    assert.equal(supply.follow(remote('b'), ref, [], publisher, '0123456789abcdef'), undefined)
+    assert.deepEqual(publisher.named, ['a'])
+    assert.equal(publisher.bits.length, 0)
+    await cluster.stop()
+  })
+
   it('tells a follower what it holds, and then each chunk as it arrives', async () => {
     const { clock, cluster, agent, supply } = lab()
     const pulling = agent.pull(content)

@@ -17,9 +17,10 @@ function seedingLab() {
   const left = new Set<string>()
   const whole = Promise.withResolvers<void>()
   const log = { completions: 0, released: 0, isClosed: false }
-  const blob: SeededBlob & { isComplete: boolean } = {
+  const blob: SeededBlob & { isComplete: boolean; offerMs: number } = {
     chunkCount: 4,
     isComplete: false,
+    offerMs: 0,
     has: (chunk) => held.has(chunk),
     copiesOf: (chunk) => holders.get(chunk)?.size ?? 0,
     isHeldBy: (peerId, chunk) => holders.get(chunk)?.has(peerId) ?? false,
@@ -51,7 +52,7 @@ function seedingLab() {
     log,
     arrives(chunk: number) {
       held.add(chunk)
-      seeding.chunkHeld()
+      seeding.chunkHeld(chunk)
     },
     leaves(peerId: string) {
       left.add(peerId)
@@ -69,6 +70,24 @@ describe('the seeding of a blob', () => {
     for (const chunk of [0, 1, 2, 3]) arrives(chunk)
     const taken = await Promise.all(['a', 'b', 'c', 'a'].map(async (peer) => await seeding.take(peer, {})))
     assert.deepEqual(taken, [0, 1, 2, 3])
+    await seeding.close()
+  })
+
+  it('tells of a chunk for a while before it hands it out, and not to who says meanwhile that it has it', async () => {
+    const { clock, seeding, arrives, blob, has } = seedingLab()
+    blob.offerMs = 250
+    arrives(0)
+    arrives(1)
+    let first: unknown
+    const taking = seeding.take('a', {}).then((taken) => {
+      first = taken
+    })
+    await clock.advance(249)
+    assert.equal(first, undefined)
+    has('a', 0)
+    await clock.advance(1)
+    await taking
+    assert.equal(first, 1)
     await seeding.close()
   })
 

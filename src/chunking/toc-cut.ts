@@ -1,0 +1,58 @@
+import { gridLayout, MAX_CHUNKS } from './grid-layout.ts'
+import { TocLayout } from './toc-layout.ts'
+
+/** What a table of contents says of the compressed bytes: where the content of each file, or of a part of it, begins. */
+export interface TocMembers {
+  /** First byte of each, ascending, within the blob. */
+  readonly offsets: Float64Array
+  /** The first 32 bits of each one's content digest. */
+  readonly marks: Uint32Array
+}
+
+/**
+ * Compressed bytes after which a chunk of small files ends on average. Of a Debian image of 245 MB after a security update
+ * 67 % of the bytes are those of before, by members. Chunks cut with a target of 128 KiB find 61 % of them, in four times the
+ * chunks of the grid; with 512 KiB 56 % in twice as many, with 1 MiB 54 %, and 50 % with chunks of 2 MiB.
+ */
+const TARGET_BYTES = 512 * 1024
+
+/** A chunk is at most this many targets long: 1 MiB at the least target, as on the grid. */
+const MAX_TARGETS = 2
+
+/**
+ * Cuts a blob along its members. A chunk ends after a member whose mark is below the share that its length is of the
+ * target, so about once a target, and where that is depends on the member alone: a run of the same files makes the same
+ * chunks in another version of the layer. A member as long as the target stands for itself, and a longer one than a chunk
+ * may be is cut at fixed steps. With the target doubled until there are at most `MAX_CHUNKS`; what ends a chunk at one
+ * target does so at every smaller one too.
+ *
+ * All peers have to cut alike: any change of this rule makes other layouts, which share nothing with those of before.
+ */
+export function cutAlongToc(members: TocMembers, sizeBytes: number): TocLayout {
+  gridLayout(sizeBytes)
+  for (let targetBytes = TARGET_BYTES; ; targetBytes *= 2) {
+    const ends = endsAt(members, sizeBytes, targetBytes)
+    if (ends.length <= MAX_CHUNKS) return new TocLayout(Float64Array.from(ends))
+  }
+}
+
+function endsAt({ offsets, marks }: TocMembers, sizeBytes: number, targetBytes: number): number[] {
+  const maxBytes = targetBytes * MAX_TARGETS
+  const ends: number[] = []
+  let start = 0
+  const endChunk = (at: number) => {
+    // What is longer than a chunk may be is cut in steps from where it begins.
+    for (; at - start > maxBytes; start += maxBytes) ends.push(start + maxBytes)
+    if (at > start) ends.push(at)
+    start = at
+  }
+  for (let index = 0; index < offsets.length; index++) {
+    const from = offsets[index] ?? 0
+    const to = offsets[index + 1] ?? sizeBytes
+    const length = to - from
+    if (length >= targetBytes || to - start > maxBytes) endChunk(from)
+    if ((marks[index] ?? 0) < (length / targetBytes) * 2 ** 32) endChunk(to)
+  }
+  endChunk(sizeBytes)
+  return ends
+}
