@@ -197,7 +197,7 @@ function makeBrain(config: Config, doors: Doors, components: ProcessComponents, 
     askers: (digest) => directory.introduce(digest, node.peerId, MAX_ASKERS),
   })
   doors.removals.listen((digest) => membership.withdraw(digest))
-  const layouts = makeLayouts(config, doors, logger, (ref) => scheduler.find(ref.digest)?.blob.layout)
+  const layouts = makeLayouts(config, doors, components, (ref) => scheduler.find(ref.digest)?.blob.layout)
   const scheduler: Scheduler = new Scheduler(
     { selfId: node.peerId, role: config.role, zone: config.zone, settings },
     {
@@ -242,7 +242,7 @@ function makeBrain(config: Config, doors: Doors, components: ProcessComponents, 
 function makeLayouts(
   { role }: Config,
   { store, origin, documents, layoutBook, tocAnchors }: Doors,
-  logger: Logger,
+  { logger, metrics }: ProcessComponents,
   openLayoutOf: (ref: BlobRef) => ChunkLayout | undefined,
 ): Layouts {
   return new Layouts(
@@ -256,6 +256,7 @@ function makeLayouts(
       heldLayoutOf: (ref) => openLayoutOf(ref) ?? store.layoutOf(ref),
       clock: systemClock,
       logger: logger.child({ module: 'layouts' }),
+      metrics,
     },
   )
 }

@@ -10,9 +10,10 @@ import {
 } from '../core/index.ts'
 import type { TocAnchor } from '../oci/index.ts'
 import { bearerGrants, type OriginAccess, type OriginSource } from '../scheduler/index.ts'
-import type { Logger } from '../telemetry/index.ts'
+import type { Logger, Metrics } from '../telemetry/index.ts'
 import { SingleFlight } from '../util/index.ts'
 import type { LayoutBook } from './layout-book.ts'
+import { type LayoutMetrics, layoutMetrics } from './metrics.ts'
 import { readToc } from './origin-toc.ts'
 import type { LayoutPeers, LayoutQuestion } from './ports.ts'
 import type { TocReader } from './toc-reader.ts'
@@ -45,6 +46,7 @@ export interface LayoutsComponents {
   readonly heldLayoutOf: (ref: BlobRef) => ChunkLayout | undefined
   readonly clock: Clock
   readonly logger: Logger
+  readonly metrics: Metrics
 }
 
 /**
@@ -58,11 +60,13 @@ export class Layouts {
   readonly #init: LayoutsInit
   readonly #components: LayoutsComponents
   readonly #flights = new SingleFlight<ChunkLayout>()
+  readonly #metrics: LayoutMetrics
   #trackersRestUntilMs = 0
 
   constructor(init: LayoutsInit, components: LayoutsComponents) {
     this.#init = init
     this.#components = components
+    this.#metrics = layoutMetrics(components.metrics)
   }
 
   /** How the blob is cut, or would be if it were begun now. */
@@ -79,7 +83,9 @@ export class Layouts {
       const layout = await this.#layoutOfSwarm({ ref, anchor, origins: bearerGrants(access) }, access, options)
       if (this.#settled(ref) === undefined) book.settle(ref, layout)
     } catch (error) {
-      if (options.signal?.aborted !== true) logger.debug({ err: error, digest: ref.digest }, 'layer cut by the grid')
+      if (options.signal?.aborted === true) return
+      this.#metrics.settled.inc({ source: 'none' })
+      logger.debug({ err: error, digest: ref.digest }, 'layer cut by the grid')
     }
   }
 
@@ -111,15 +117,15 @@ export class Layouts {
 
   async #layoutOfSwarm(question: LayoutQuestion, access: OriginAccess, options: AbortOptions): Promise<ChunkLayout> {
     const ofTracker = await this.#ofTrackers(question, options)
-    if (ofTracker !== undefined) return ofTracker
+    if (ofTracker !== undefined) return this.#from('tracker', ofTracker)
     const votes = await this.#votes(question, options)
     const [best] = votes
-    if (best !== undefined && best.count >= this.#init.agreement) return best.layout
+    if (best !== undefined && best.count >= this.#init.agreement) return this.#from('agents', best.layout)
     try {
       return await this.#cut(question, access, options.signal)
     } catch (error) {
       // With the origin down one agent may be all there is, and a cut can do no more harm than be of no use.
-      if (best !== undefined) return best.layout
+      if (best !== undefined) return this.#from('agents', best.layout)
       throw error
     }
   }
@@ -153,6 +159,7 @@ export class Layouts {
       return await this.#cut(question, access, signal)
     } catch (error) {
       if (signal.aborted || isAbort(error)) throw error
+      this.#metrics.settled.inc({ source: 'none' })
       const { ref } = question
       this.#components.logger.info({ err: error, digest: ref.digest }, 'layer cut by the grid')
       return gridLayout(ref.sizeBytes)
@@ -163,7 +170,12 @@ export class Layouts {
     const { origin, reader } = this.#components
     const options = { signal: within(CUT_MS, signal) }
     const members = await reader.read(await readToc(ref, anchor, access, origin, options), options)
-    return cutAlongToc(members, ref.sizeBytes)
+    return this.#from('origin', cutAlongToc(members, ref.sizeBytes))
+  }
+
+  #from(source: 'tracker' | 'agents' | 'origin', layout: ChunkLayout): ChunkLayout {
+    this.#metrics.settled.inc({ source })
+    return layout
   }
 }
 

@@ -6,7 +6,7 @@ import { TocError } from '../../../src/layouts/errors.ts'
 import { LayoutBook, Layouts } from '../../../src/layouts/index.ts'
 import { membersOf } from '../../../src/layouts/toc-members.ts'
 import { tocAnchorOf } from '../../../src/oci/index.ts'
-import { silentLogger } from '../../../src/telemetry/index.ts'
+import { Metrics, silentLogger } from '../../../src/telemetry/index.ts'
 import { estargzLayer } from '../../support/toc-layers.ts'
 import { VirtualClock } from '../../support/virtual-clock.ts'
 
@@ -36,6 +36,7 @@ interface LabInit {
 function layoutsLab(init: LabInit = {}) {
   const clock = new VirtualClock()
   const book = new LayoutBook()
+  const metrics = new Metrics()
   const asked = { trackers: 0, agents: 0, origin: 0, grants: [] as unknown[], access: [] as unknown[] }
   const layouts = new Layouts(
     { role: init.role ?? 'agent', agreement: 2 },
@@ -66,9 +67,10 @@ function layoutsLab(init: LabInit = {}) {
       heldLayoutOf: () => init.held,
       clock,
       logger: silentLogger(),
+      metrics,
     },
   )
-  return { clock, book, layouts, asked }
+  return { clock, book, layouts, asked, metrics }
 }
 
 const ofToc = cutAlongToc(membersOf({ ...anchor, bytes: tocBytes(), offset: tocOffset() }), ref.sizeBytes)
@@ -117,9 +119,10 @@ describe('the layout of a layer with a table of contents', () => {
   })
 
   it('is the grid when nobody can say, without a failure', async () => {
-    const { layouts } = layoutsLab({ originFails: true })
+    const { layouts, metrics } = layoutsLab({ originFails: true })
     await layouts.find(ref, access, {})
     assert.equal(layouts.layoutOf(ref).kind, 'grid')
+    assert.match(await metrics.render(), /shoal_layouts_settled_total\{source="none"\} 1/)
   })
 
   it('is asked for once, and never of a blob that is held or has no table of contents', async () => {
