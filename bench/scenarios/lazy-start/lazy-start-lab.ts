@@ -1,0 +1,218 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { ProgramPlace } from '../../../test/support/containerd.ts'
+import { DockerRegistry } from '../../../test/support/docker-registry.ts'
+import type { BuiltImage } from '../../../test/support/images.ts'
+import { LazyNode } from '../../../test/support/lazy-node.ts'
+import { tempFolder } from '../../../test/support/scope.ts'
+import type { ShoalProcess } from '../../../test/support/shoal-process.ts'
+import { Swarm } from '../../../test/support/swarm.ts'
+import { Client } from '../../lab/client.ts'
+import { removeLeftovers } from '../../lab/leftovers.ts'
+import { monotonicMs } from '../../lab/monotonic.ts'
+import type { Place } from '../../lab/place.ts'
+import { RUN_FOLDER } from '../../lab/run-name.ts'
+import { ShapedNetwork } from '../../lab/shaped-network.ts'
+import { pullTimeoutMs, WARM_UP_BYTES } from '../lab-pulls.ts'
+import { pushRandomImage } from '../pair/pushed-image.ts'
+import { RegistryRequests } from './registry-requests.ts'
+
+export interface LazyStartLabInit {
+  readonly image: BuiltImage
+  /** Of the links of nodes and tracker, in each direction. */
+  readonly nodeBitsPerSecond: number
+  readonly originBitsPerSecond: number
+  readonly latencyMs: number
+}
+
+/** Of the link of the registry that stands for one without a limit: far above what a node can take. */
+const UNSHAPED_BITS_PER_SECOND = 10e9
+
+const HOSTS = ['origin', 'unshaped', 'tracker', 'peer', 'node'] as const
+
+const REPOSITORY = 'lab/app'
+const WARM_UP_REPOSITORY = 'lab/warm-up'
+const TAG = 'v1'
+
+/** An agent that has just started connects within a second or two. */
+const CONNECT_TIMEOUT_MS = 30_000
+const CONNECT_POLL_MS = 100
+
+/** What follows a pull (provider records, announcements) is over by then. */
+const SETTLE_MS = 1_000
+
+export interface Abortable {
+  readonly signal: AbortSignal
+}
+
+/** A cluster, and the latest of its agents at the place `node`. */
+export interface NodeCluster extends AsyncDisposable {
+  readonly agent: ShoalProcess
+}
+
+/**
+ * Two docker-registries with the same content, a tracker and two nodes, each at the end of its own link. Node `peer` has
+ * the image; everything that is measured happens at `node`, with a new agent and a new containerd each time.
+ */
+export class LazyStartLab implements AsyncDisposable {
+  readonly origin: RegistryRequests
+  readonly unshaped: RegistryRequests
+  readonly #init: LazyStartLabInit
+  readonly #registries: Readonly<Record<'origin' | 'unshaped', DockerRegistry>>
+  readonly #network: ShapedNetwork
+  readonly #client: Client
+  readonly #owned: AsyncDisposableStack
+  #warm: Swarm | undefined
+
+  private constructor(
+    init: LazyStartLabInit,
+    parts: {
+      readonly registries: Readonly<Record<'origin' | 'unshaped', DockerRegistry>>
+      readonly network: ShapedNetwork
+      readonly client: Client
+    },
+    owned: AsyncDisposableStack,
+  ) {
+    this.#init = init
+    this.#registries = parts.registries
+    this.#network = parts.network
+    this.#client = parts.client
+    this.#owned = owned
+    this.origin = owned.use(new RegistryRequests(parts.registries.origin.child))
+    this.unshaped = owned.use(new RegistryRequests(parts.registries.unshaped.child))
+  }
+
+  static async start(init: LazyStartLabInit, options: Abortable): Promise<LazyStartLab> {
+    await using owned = new AsyncDisposableStack()
+    await removeLeftovers()
+    const contentFolder = owned.use(await tempFolder(RUN_FOLDER)).path
+    await fillRegistry(contentFolder, init.image, options)
+    options.signal.throwIfAborted()
+    const network = owned.use(
+      await ShapedNetwork.start({
+        hosts: HOSTS.map((name) => ({ name, bitsPerSecond: rateOf(name, init) })),
+        latencyMs: init.latencyMs,
+      }),
+    )
+    const registryAt = async (name: 'origin' | 'unshaped') => {
+      const { address, commandPrefix } = network.place(name)
+      const place = { address, commandPrefix, folderName: RUN_FOLDER }
+      return owned.use(await DockerRegistry.start({ place, contentFolder, logsRequests: true }))
+    }
+    const registries = { origin: await registryAt('origin'), unshaped: await registryAt('unshaped') }
+    const client = owned.use(await Client.start(network.place('node')))
+    return new LazyStartLab(init, { registries, network, client }, owned.move())
+  }
+
+  /** The image at the registry behind a link, or at the one without a limit. */
+  reference(registry: 'origin' | 'unshaped'): string {
+    return `${this.#registries[registry].host}/${REPOSITORY}:${TAG}`
+  }
+
+  /** A containerd with a stargz snapshotter at `node`, new and empty; without an agent it takes everything from the registry. */
+  async startNode(registry: 'origin' | 'unshaped', agent?: ShoalProcess): Promise<LazyNode> {
+    return await LazyNode.start({
+      registry: this.#registries[registry].host,
+      ...(agent === undefined ? {} : { mirrorUrl: agent.mirrorUrl }),
+      fetchesAhead: true,
+      place: programPlace(this.#network.place('node')),
+    })
+  }
+
+  /** A new agent at `node` in a cluster whose tracker and whose other agent have the image. */
+  async joinWarm(options: Abortable): Promise<NodeCluster> {
+    this.#warm ??= await this.#startWarm(options)
+    const agent = await this.#addAgent(this.#warm, 2, options)
+    return { agent, [Symbol.asyncDispose]: async () => void (await agent.child.stop()) }
+  }
+
+  /** A new agent at `node` in a cluster with a new tracker and another agent, none of which has any of it. */
+  async startCold(options: Abortable): Promise<NodeCluster> {
+    await using owned = new AsyncDisposableStack()
+    const swarm = owned.use(await this.#startSwarm())
+    const agent = await this.#addAgent(swarm, 2, options)
+    const rest = owned.move()
+    return { agent, [Symbol.asyncDispose]: async () => await rest.disposeAsync() }
+  }
+
+  /** What the agent took from where so far. */
+  async fetchedBytes(
+    agent: ShoalProcess,
+    { signal }: Abortable,
+  ): Promise<{ readonly peers: number; readonly tracker: number; readonly origin: number }> {
+    return (await this.#client.status(agent.adminUrl, { signal })).bytesBySource
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#owned.disposeAsync()
+  }
+
+  async #startWarm(options: Abortable): Promise<Swarm> {
+    const swarm = this.#owned.use(await this.#startSwarm())
+    const [peer] = swarm.agents
+    if (peer === undefined) throw new Error('the swarm has an agent')
+    await using client = await Client.start(this.#network.place('peer'))
+    await this.#pull(client, peer, REPOSITORY, options)
+    await sleep(SETTLE_MS, undefined, options)
+    return swarm
+  }
+
+  /** A tracker and an agent at `peer`. */
+  async #startSwarm(): Promise<Swarm> {
+    return await Swarm.start({
+      trackers: 1,
+      agents: 1,
+      origins: [this.#registries.origin.host],
+      folderName: RUN_FOLDER,
+      placement: (name) => placementAt(this.#network.place(hostOf(name))),
+    })
+  }
+
+  /** One more agent, at `node`, which then pulls a small image, so that the code of all processes is compiled, as in production. */
+  async #addAgent(swarm: Swarm, peers: number, options: Abortable): Promise<ShoalProcess> {
+    const agent = await swarm.addAgent()
+    const endMs = performance.now() + CONNECT_TIMEOUT_MS
+    while ((await this.#client.connectedPeers(agent.adminUrl, options)) < peers) {
+      if (performance.now() > endMs) throw new Error(`${agent.name} did not find its peers`)
+      await sleep(CONNECT_POLL_MS, undefined, options)
+    }
+    await this.#pull(this.#client, agent, WARM_UP_REPOSITORY, options)
+    await sleep(SETTLE_MS, undefined, options)
+    return agent
+  }
+
+  async #pull(client: Client, agent: ShoalProcess, repository: string, options: Abortable): Promise<void> {
+    const namespace = this.#registries.origin.host
+    const bytes = this.#init.image.blobBytes
+    const timeoutMs = pullTimeoutMs({ ...this.#init }, bytes)
+    const hosts = [{ url: agent.mirrorUrl, namespace }]
+    const { failure } = await client.pull({ hosts, repository, tag: TAG, startAtMs: monotonicMs(), timeoutMs }, options)
+    if (failure !== undefined) throw new Error(`${agent.name} could not pull ${repository}: ${failure}`)
+  }
+}
+
+function rateOf(name: (typeof HOSTS)[number], init: LazyStartLabInit): number {
+  if (name === 'origin') return init.originBitsPerSecond
+  return name === 'unshaped' ? UNSHAPED_BITS_PER_SECOND : init.nodeBitsPerSecond
+}
+
+/** The first agent of a cluster is the peer; all others follow each other at the node. */
+function hostOf(processName: string): (typeof HOSTS)[number] {
+  if (processName.startsWith('tracker-')) return 'tracker'
+  return processName === 'agent-1' ? 'peer' : 'node'
+}
+
+function placementAt({ address, commandPrefix }: Place) {
+  const settings = { p2p: { listen: [`/ip4/${address}/tcp/0`] }, exchange: { listen: `${address}:0` } }
+  return { commandPrefix, settings }
+}
+
+function programPlace({ commandPrefix }: Place): ProgramPlace {
+  return { commandPrefix, folderName: RUN_FOLDER }
+}
+
+/** Pushes the images through a registry on loopback, so that nothing of it crosses the links. */
+async function fillRegistry(contentFolder: string, image: BuiltImage, options: Abortable): Promise<void> {
+  await using registry = await DockerRegistry.start({ contentFolder })
+  await registry.push(image, REPOSITORY, TAG)
+  await pushRandomImage(registry.url, WARM_UP_REPOSITORY, [WARM_UP_BYTES], options)
+}

@@ -1,0 +1,63 @@
+import { stargzObstacle } from '../../../test/support/stargz-daemon.ts'
+import { numberOf, parseRate } from '../../flag-values.ts'
+import type { Scenario, ScenarioContext } from '../../scenario.ts'
+import { UsageError } from '../../usage-error.ts'
+import type { Figures } from '../run-figures.ts'
+import { givenLazyImage } from './given-image.ts'
+import { LazyStartLab, type LazyStartLabInit } from './lazy-start-lab.ts'
+import { reportLazyStart } from './lazy-start-report.ts'
+import { startOnce, VARIANTS } from './starts.ts'
+
+/** From the pull to the first line of a container that runs from lazily mounted layers. */
+export const lazyStartScenario: Scenario = {
+  name: 'lazy-start',
+  summary:
+    'First line of a lazily started container, by real containerd and stargz: from peers, cold, from the registry',
+  flags: [
+    { flags: '--image-layout <folder>', description: 'OCI layout of an image with python3 and numpy' },
+    {
+      flags: '--rate <rate>',
+      description: 'link of each node and of the tracker, both ways',
+      defaultValue: '100mbit',
+      parse: parseRate,
+    },
+    { flags: '--origin-rate <rate>', description: 'link of the origin; default: the same as --rate', parse: parseRate },
+    {
+      flags: '--latency <ms>',
+      description: 'one-way latency of each link (needs gcc and iptables)',
+      defaultValue: 0,
+      parse: numberOf(0, 10_000),
+    },
+  ],
+  examples: ['lazy-start --image-layout /var/tmp/numpy-image --runs 2'],
+
+  async run(flags, context) {
+    const obstacle = stargzObstacle()
+    if (obstacle !== undefined) throw new UsageError(`lazy-start cannot run here: ${obstacle}`)
+    const folder = flags['imageLayout'] as string | undefined
+    if (folder === undefined)
+      throw new UsageError('lazy-start needs --image-layout FOLDER: an image with python3 and numpy')
+    const nodeBitsPerSecond = flags['rate'] as number
+    const originBitsPerSecond = (flags['originRate'] as number | undefined) ?? nodeBitsPerSecond
+    context.progress('converting the image to eStargz')
+    const image = await givenLazyImage(folder)
+    const init = { image, nodeBitsPerSecond, originBitsPerSecond, latencyMs: flags['latency'] as number }
+    return reportLazyStart(init, await measureRuns(init, context))
+  },
+}
+
+async function measureRuns(init: LazyStartLabInit, context: ScenarioContext): Promise<Figures[]> {
+  context.progress('filling two registries and the first node')
+  await using lab = await LazyStartLab.start(init, context)
+  const runs: Figures[] = []
+  for (let run = 1; run <= context.runs; run += 1) {
+    const figures: Record<string, Figures> = {}
+    for (const [index, variant] of VARIANTS.entries()) {
+      const doneShare = (run - 1 + index / VARIANTS.length) / context.runs
+      context.progress(`run ${run} of ${context.runs}: ${variant}`, doneShare)
+      figures[variant] = await startOnce(lab, variant, context)
+    }
+    runs.push(figures)
+  }
+  return runs
+}
