@@ -291,6 +291,7 @@ export class Download {
       agents: this.swarm.holders,
       duty: this.swarm.duty(nowMs),
       isSettled: this.swarm.isSettled(nowMs),
+      isTrackerPending: this.swarm.isTrackerPending(nowMs),
       dutyHolder: lazily(() => this.#duties.ofOrigin(nowMs)),
       crossingHolder: lazily(() => this.#duties.ofCrossing(nowMs)),
       originRunChunks: this.#duties.runChunks,

@@ -18,6 +18,8 @@ export interface PlanView {
   readonly duty: PeerState | undefined
   /** Whether enough is known of the swarm to call a chunk nobody's. */
   readonly isSettled: boolean
+  /** Whether the first word of a tracker is still awaited. */
+  readonly isTrackerPending: boolean
   /** Without a tracker: the agent whose duty `chunk` is, `undefined` when it is our own. */
   dutyHolder(chunk: number): PeerState | undefined
   /** The near agent that is to fetch `chunk`, which no near one has, from another zone; `undefined` when that is us. */

@@ -162,6 +162,8 @@ export class LazyStartLab implements AsyncDisposable {
       trackers: 1,
       agents: 1,
       origins: [this.#registries.origin.host],
+      // As by default: the first client of each repository waits for what the registry says to it.
+      access: 'verify',
       folderName: RUN_FOLDER,
       placement: (name) => placementAt(this.#network.place(hostOf(name))),
     })
