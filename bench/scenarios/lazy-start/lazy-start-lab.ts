@@ -44,9 +44,10 @@ export interface Abortable {
   readonly signal: AbortSignal
 }
 
-/** A cluster, and the latest of its agents at the place `node`. */
+/** The agent at the place `node`, and all processes of its cluster that run. */
 export interface NodeCluster extends AsyncDisposable {
   readonly agent: ShoalProcess
+  readonly processes: readonly ShoalProcess[]
 }
 
 /**
@@ -122,7 +123,11 @@ export class LazyStartLab implements AsyncDisposable {
   async joinWarm(options: Abortable): Promise<NodeCluster> {
     this.#warm ??= await this.#startWarm(options)
     const agent = await this.#addAgent(this.#warm, 2, options)
-    return { agent, [Symbol.asyncDispose]: async () => void (await agent.child.stop()) }
+    return {
+      agent,
+      processes: runningOf(this.#warm),
+      [Symbol.asyncDispose]: async () => void (await agent.child.stop()),
+    }
   }
 
   /** A new agent at `node` in a cluster with a new tracker and another agent, none of which has any of it. */
@@ -131,7 +136,7 @@ export class LazyStartLab implements AsyncDisposable {
     const swarm = owned.use(await this.#startSwarm())
     const agent = await this.#addAgent(swarm, 2, options)
     const rest = owned.move()
-    return { agent, [Symbol.asyncDispose]: async () => await rest.disposeAsync() }
+    return { agent, processes: runningOf(swarm), [Symbol.asyncDispose]: async () => await rest.disposeAsync() }
   }
 
   /** What the agent took from where so far. */
@@ -190,6 +195,10 @@ export class LazyStartLab implements AsyncDisposable {
     const { failure } = await client.pull({ hosts, repository, tag: TAG, startAtMs: monotonicMs(), timeoutMs }, options)
     if (failure !== undefined) throw new Error(`${agent.name} could not pull ${repository}: ${failure}`)
   }
+}
+
+function runningOf({ trackers, agents }: Swarm): readonly ShoalProcess[] {
+  return [...trackers, ...agents].filter(({ child }) => child.isRunning)
 }
 
 function rateOf(name: (typeof HOSTS)[number], init: LazyStartLabInit): number {

@@ -1,4 +1,5 @@
 import type { LazyNode, StartTimes } from '../../../test/support/lazy-node.ts'
+import { cpuSecondsOf } from '../pair/process-cpu.ts'
 import type { Figures } from '../run-figures.ts'
 import type { Abortable, LazyStartLab, NodeCluster } from './lazy-start-lab.ts'
 
@@ -32,14 +33,16 @@ async function startDirectly(lab: LazyStartLab, registry: 'origin' | 'unshaped',
   return { ...secondsOf(times), readBytes: requests.blobs.reduce((sum, { sentBytes }) => sum + sentBytes, 0) }
 }
 
-async function startLazily(lab: LazyStartLab, { agent }: NodeCluster, options: Abortable): Promise<Figures> {
+async function startLazily(lab: LazyStartLab, { agent, processes }: NodeCluster, options: Abortable): Promise<Figures> {
   await using node = await lab.startNode('origin', agent)
   const before = await lab.fetchedBytes(agent, options)
+  const beforeCpu = await cpuSecondsOfAll(processes)
   lab.origin.reset()
   const times = await unlessAborted(options, node.firstLine(lab.reference('origin'), COMMAND, FIRST_LINE))
   const after = await lab.fetchedBytes(agent, options)
   return {
     ...secondsOf(times),
+    cpuSeconds: (await cpuSecondsOfAll(processes)) - beforeCpu,
     bytesFromPeers: after.peers - before.peers,
     bytesFromTracker: after.tracker - before.tracker,
     originBytes: lab.origin.blobs.reduce((sum, { sentBytes }) => sum + sentBytes, 0),
@@ -65,6 +68,11 @@ async function onWarmNode<Result>(
   await using cluster = await lab.joinWarm(options)
   await using node = await lab.startNode('origin', cluster.agent)
   return await unlessAborted(options, work(node))
+}
+
+async function cpuSecondsOfAll(processes: NodeCluster['processes']): Promise<number> {
+  const each = await Promise.all(processes.map(async ({ child }) => await cpuSecondsOf(child.pid)))
+  return each.reduce((sum, seconds) => sum + seconds, 0)
 }
 
 function secondsOf({ pullMs, runMs }: StartTimes) {
