@@ -12,8 +12,8 @@ import { monotonicMs } from '../../lab/monotonic.ts'
 import type { Place } from '../../lab/place.ts'
 import { RUN_FOLDER } from '../../lab/run-name.ts'
 import { ShapedNetwork } from '../../lab/shaped-network.ts'
-import { pullTimeoutMs, WARM_UP_BYTES } from '../lab-pulls.ts'
-import { pushRandomImage } from '../pair/pushed-image.ts'
+import { pullTimeoutMs } from '../lab-pulls.ts'
+import { type PushedImage, pushRandomImage } from '../pair/pushed-image.ts'
 import { RegistryRequests } from './registry-requests.ts'
 
 export interface LazyStartLabInit {
@@ -32,6 +32,10 @@ const HOSTS = ['origin', 'unshaped', 'tracker', 'peer', 'node'] as const
 const REPOSITORY = 'lab/app'
 const WARM_UP_REPOSITORY = 'lab/warm-up'
 const TAG = 'v1'
+
+/** Layers of the image that is read before anything is measured, in as many small parts as a lazy start takes. */
+const WARM_UP_LAYERS = Array<number>(6).fill(4 * 1024 ** 2)
+const WARM_UP_RANGES = 150
 
 /** An agent that has just started connects within a second or two. */
 const CONNECT_TIMEOUT_MS = 30_000
@@ -59,6 +63,7 @@ export class LazyStartLab implements AsyncDisposable {
   readonly unshaped: RegistryRequests
   readonly #init: LazyStartLabInit
   readonly #registries: Readonly<Record<'origin' | 'unshaped', DockerRegistry>>
+  readonly #warmUp: PushedImage
   readonly #network: ShapedNetwork
   readonly #client: Client
   readonly #owned: AsyncDisposableStack
@@ -68,6 +73,7 @@ export class LazyStartLab implements AsyncDisposable {
     init: LazyStartLabInit,
     parts: {
       readonly registries: Readonly<Record<'origin' | 'unshaped', DockerRegistry>>
+      readonly warmUp: PushedImage
       readonly network: ShapedNetwork
       readonly client: Client
     },
@@ -75,6 +81,7 @@ export class LazyStartLab implements AsyncDisposable {
   ) {
     this.#init = init
     this.#registries = parts.registries
+    this.#warmUp = parts.warmUp
     this.#network = parts.network
     this.#client = parts.client
     this.#owned = owned
@@ -86,7 +93,7 @@ export class LazyStartLab implements AsyncDisposable {
     await using owned = new AsyncDisposableStack()
     await removeLeftovers()
     const contentFolder = owned.use(await tempFolder(RUN_FOLDER)).path
-    await fillRegistry(contentFolder, init.image, options)
+    const warmUp = await fillRegistry(contentFolder, init.image, options)
     options.signal.throwIfAborted()
     const network = owned.use(
       await ShapedNetwork.start({
@@ -101,7 +108,7 @@ export class LazyStartLab implements AsyncDisposable {
     }
     const registries = { origin: await registryAt('origin'), unshaped: await registryAt('unshaped') }
     const client = owned.use(await Client.start(network.place('node')))
-    return new LazyStartLab(init, { registries, network, client }, owned.move())
+    return new LazyStartLab(init, { registries, warmUp, network, client }, owned.move())
   }
 
   /** The image at the registry behind a link, or at the one without a limit. */
@@ -156,6 +163,7 @@ export class LazyStartLab implements AsyncDisposable {
     const [peer] = swarm.agents
     if (peer === undefined) throw new Error('the swarm has an agent')
     await using client = await Client.start(this.#network.place('peer'))
+    await this.#pull(client, peer, WARM_UP_REPOSITORY, options)
     await this.#pull(client, peer, REPOSITORY, options)
     await sleep(SETTLE_MS, undefined, options)
     return swarm
@@ -174,7 +182,10 @@ export class LazyStartLab implements AsyncDisposable {
     })
   }
 
-  /** One more agent, at `node`, which then pulls a small image, so that the code of all processes is compiled, as in production. */
+  /**
+   * One more agent, at `node`. A small image is read through it lazily and then pulled, so that the code of all processes is
+   * compiled, as in production, and nothing is left to be completed in the background.
+   */
   async #addAgent(swarm: Swarm, peers: number, options: Abortable): Promise<ShoalProcess> {
     const agent = await swarm.addAgent()
     const endMs = performance.now() + CONNECT_TIMEOUT_MS
@@ -182,9 +193,22 @@ export class LazyStartLab implements AsyncDisposable {
       if (performance.now() > endMs) throw new Error(`${agent.name} did not find its peers`)
       await sleep(CONNECT_POLL_MS, undefined, options)
     }
+    await this.#client.readRanges(this.#warmUpRanges(agent), options)
     await this.#pull(this.#client, agent, WARM_UP_REPOSITORY, options)
     await sleep(SETTLE_MS, undefined, options)
     return agent
+  }
+
+  #warmUpRanges({ mirrorUrl }: ShoalProcess) {
+    const { repository, layers } = this.#warmUp
+    const sized = layers.map(({ digest, bytes }) => ({ digest, size: bytes.byteLength }))
+    return {
+      url: mirrorUrl,
+      namespace: this.#registries.origin.host,
+      repository,
+      layers: sized,
+      ranges: WARM_UP_RANGES,
+    }
   }
 
   async #pull(client: Client, agent: ShoalProcess, repository: string, options: Abortable): Promise<void> {
@@ -222,8 +246,8 @@ function programPlace({ commandPrefix }: Place): ProgramPlace {
 }
 
 /** Pushes the images through a registry on loopback, so that nothing of it crosses the links. */
-async function fillRegistry(contentFolder: string, image: BuiltImage, options: Abortable): Promise<void> {
+async function fillRegistry(contentFolder: string, image: BuiltImage, options: Abortable): Promise<PushedImage> {
   await using registry = await DockerRegistry.start({ contentFolder })
   await registry.push(image, REPOSITORY, TAG)
-  await pushRandomImage(registry.url, WARM_UP_REPOSITORY, [WARM_UP_BYTES], options)
+  return await pushRandomImage(registry.url, WARM_UP_REPOSITORY, WARM_UP_LAYERS, options)
 }

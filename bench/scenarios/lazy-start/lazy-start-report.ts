@@ -3,7 +3,7 @@ import type { Chart, Table } from '../../report/index.ts'
 import type { Bar, ScenarioReport } from '../../scenario.ts'
 import { type Figures, figureAt, summarize } from '../run-figures.ts'
 import type { LazyStartLabInit } from './lazy-start-lab.ts'
-import { VARIANTS, type Variant } from './starts.ts'
+import type { Variant } from './starts.ts'
 
 /** Share of a full start that a lazy one from a peer may take. */
 const MAX_BY_FULL_PULL = 0.25
@@ -19,51 +19,66 @@ const TITLES: Readonly<Record<Variant, string>> = {
   originDirect: 'lazy, origin',
 }
 
-/** Figures, table, chart and bars of runs that hold the figures of each variant under its name. */
-export function reportLazyStart(init: LazyStartLabInit, measured: readonly Figures[]): ScenarioReport {
+/** Figures, table, chart and bars of runs that hold the figures of each of `variants` under its name. */
+export function reportLazyStart(
+  init: LazyStartLabInit,
+  variants: readonly Variant[],
+  measured: readonly Figures[],
+): ScenarioReport {
   const runs = measured.map(withRatios)
   const { medians, spread } = summarize(runs)
   const { image, ...links } = init
   return {
-    params: { ...links, imageBytes: image.blobBytes, layers: image.layers.length, runs: runs.length },
+    params: { ...links, imageBytes: image.blobBytes, layers: image.layers.length, starts: variants, runs: runs.length },
     results: { ...medians, spread, runs },
-    tables: [tableOf(init, medians)],
-    charts: [chartOf(medians)],
+    tables: [tableOf(init, variants, medians)],
+    charts: [chartOf(variants, medians)],
     bars: barsOf(medians),
   }
 }
 
-/** Compares only what one run measured, since the machine is not the same an hour later. */
+/** Compares what one run measured, since the machine is not the same an hour later; leaves out what was not. */
 export function withRatios(run: Figures): Figures {
   const seconds = (variant: Variant): number => figureAt(run, `${variant}.seconds`)
-  return {
-    ...run,
+  const ratios = {
     warmByFullPull: seconds('warm') / seconds('fullPull'),
     warmByDirect: seconds('warm') / seconds('direct'),
     coldByOrigin: seconds('cold') / seconds('originDirect'),
     originBlobRequests: figureAt(run, 'warm.originBlobRequests'),
-    fallbacks: figureAt(run, 'warm.fallbacks') + figureAt(run, 'cold.fallbacks'),
+    fallbacks: sumOf(['warm', 'cold'].map((variant) => figureAt(run, `${variant}.fallbacks`))),
   }
+  return { ...run, ...Object.fromEntries(Object.entries(ratios).filter(([, figure]) => !Number.isNaN(figure))) }
+}
+
+/** Of those that were measured; `NaN` when none was. */
+function sumOf(figures: readonly number[]): number {
+  const known = figures.filter((figure) => !Number.isNaN(figure))
+  return known.length === 0 ? Number.NaN : known.reduce((sum, figure) => sum + figure, 0)
 }
 
 function barsOf(medians: Figures): Bar[] {
   const measured = (figure: string) => ({ figure, measured: figureAt(medians, figure) })
-  return [
+  const bars = [
     { ...measured('warmByFullPull'), atMost: MAX_BY_FULL_PULL },
     { ...measured('warmByDirect'), atMost: MAX_BY_DIRECT },
     { ...measured('coldByOrigin'), atMost: MAX_BY_DIRECT },
     { ...measured('originBlobRequests'), equals: 0 },
     { ...measured('fallbacks'), equals: 0 },
   ]
+  return bars.filter(({ figure }) => figure in medians)
 }
 
-function tableOf({ image, nodeBitsPerSecond, originBitsPerSecond }: LazyStartLabInit, medians: Figures): Table {
+function tableOf(
+  { image, nodeBitsPerSecond, originBitsPerSecond }: LazyStartLabInit,
+  variants: readonly Variant[],
+  medians: Figures,
+): Table {
   const at = (variant: Variant, figure: string) => figureAt(medians, `${variant}.${figure}`).toFixed(2)
   const rates = `${nodeBitsPerSecond / 1e6} mbit, origin ${originBitsPerSecond / 1e6} mbit`
   return {
     title: `First line of a container, image of ${formatBytes(image.blobBytes)}, ${rates}`,
     headers: ['start', 'seconds', 'pull', 'run', 'fetched'],
-    rows: VARIANTS.map((variant) => [
+    rows: variants.map((variant) => [
       TITLES[variant],
       at(variant, 'seconds'),
       at(variant, 'pullSeconds'),
@@ -80,9 +95,9 @@ function fetchedBytes(variant: Variant, medians: Figures, imageBytes: number): n
   return at('readBytes')
 }
 
-function chartOf(medians: Figures): Chart {
+function chartOf(variants: readonly Variant[], medians: Figures): Chart {
   const points = (figure: string) =>
-    VARIANTS.map((variant) => ({ x: variant, y: figureAt(medians, `${variant}.${figure}`) }))
+    variants.map((variant) => ({ x: variant, y: figureAt(medians, `${variant}.${figure}`) }))
   return {
     title: 'From the pull to the first line',
     kind: 'bars',

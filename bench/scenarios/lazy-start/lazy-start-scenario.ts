@@ -6,7 +6,7 @@ import type { Figures } from '../run-figures.ts'
 import { givenLazyImage } from './given-image.ts'
 import { LazyStartLab, type LazyStartLabInit } from './lazy-start-lab.ts'
 import { reportLazyStart } from './lazy-start-report.ts'
-import { startOnce, VARIANTS } from './starts.ts'
+import { startOnce, type Variant, VARIANTS } from './starts.ts'
 
 /** From the pull to the first line of a container that runs from lazily mounted layers. */
 export const lazyStartScenario: Scenario = {
@@ -28,8 +28,16 @@ export const lazyStartScenario: Scenario = {
       defaultValue: 0,
       parse: numberOf(0, 10_000),
     },
+    {
+      flags: '--starts <list>',
+      description: `which ways to start are compared, of ${VARIANTS.join(', ')}; default: all`,
+      parse: parseVariants,
+    },
   ],
-  examples: ['lazy-start --image-layout /var/tmp/numpy-image --runs 2'],
+  examples: [
+    'lazy-start --image-layout /var/tmp/numpy-image --runs 2',
+    'lazy-start --image-layout /var/tmp/numpy-image --starts warm,direct --runs 5',
+  ],
 
   async run(flags, context) {
     const obstacle = stargzObstacle()
@@ -42,18 +50,30 @@ export const lazyStartScenario: Scenario = {
     context.progress('converting the image to eStargz')
     const image = await givenLazyImage(folder)
     const init = { image, nodeBitsPerSecond, originBitsPerSecond, latencyMs: flags['latency'] as number }
-    return reportLazyStart(init, await measureRuns(init, context))
+    const variants = (flags['starts'] as readonly Variant[] | undefined) ?? VARIANTS
+    return reportLazyStart(init, variants, await measureRuns(init, variants, context))
   },
 }
 
-async function measureRuns(init: LazyStartLabInit, context: ScenarioContext): Promise<Figures[]> {
+function parseVariants(text: string): readonly Variant[] {
+  const names = text.split(',')
+  const unknown = names.find((name) => !VARIANTS.some((variant) => variant === name))
+  if (unknown !== undefined) throw new Error(`expected some of ${VARIANTS.join(', ')}, separated by commas`)
+  return VARIANTS.filter((variant) => names.includes(variant))
+}
+
+async function measureRuns(
+  init: LazyStartLabInit,
+  variants: readonly Variant[],
+  context: ScenarioContext,
+): Promise<Figures[]> {
   context.progress('filling two registries and the first node')
   await using lab = await LazyStartLab.start(init, context)
   const runs: Figures[] = []
   for (let run = 1; run <= context.runs; run += 1) {
     const figures: Record<string, Figures> = {}
-    for (const [index, variant] of VARIANTS.entries()) {
-      const doneShare = (run - 1 + index / VARIANTS.length) / context.runs
+    for (const [index, variant] of variants.entries()) {
+      const doneShare = (run - 1 + index / variants.length) / context.runs
       context.progress(`run ${run} of ${context.runs}: ${variant}`, doneShare)
       figures[variant] = await startOnce(lab, variant, context)
     }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { reportLazyStart } from '../../../bench/scenarios/lazy-start/lazy-start-report.ts'
 import { requestIn } from '../../../bench/scenarios/lazy-start/registry-requests.ts'
+import { VARIANTS } from '../../../bench/scenarios/lazy-start/starts.ts'
 import { figureAt } from '../../../bench/scenarios/run-figures.ts'
 import type { BuiltImage } from '../../support/images.ts'
 
@@ -54,12 +55,22 @@ describe('the report of lazy starts', () => {
   })
 
   it('compares what one run measured, and takes the median of that', () => {
-    const { results } = reportLazyStart(init, [run(8, 8), run(12, 8), run(10, 2)])
+    const { results } = reportLazyStart(init, VARIANTS, [run(8, 8), run(12, 8), run(10, 2)])
     assert.deepEqual([results['warmByFullPull'], results['warmByDirect'], results['coldByOrigin']], [0.25, 1.5, 1.5])
   })
 
+  it('says nothing of what was not measured', () => {
+    const { warm, direct } = run(8, 8)
+    const { bars, tables } = reportLazyStart(init, ['warm', 'direct'], [{ warm, direct }])
+    assert.deepEqual(
+      bars.map(({ figure }) => figure),
+      ['warmByDirect', 'originBlobRequests', 'fallbacks'],
+    )
+    assert.equal(tables[0]?.rows.length, 2)
+  })
+
   it('counts requests of the node that has peers, and clients that went past their agent anywhere', () => {
-    const { results, bars } = reportLazyStart(init, [run(8, 8)])
+    const { results, bars } = reportLazyStart(init, VARIANTS, [run(8, 8)])
     assert.deepEqual([results['originBlobRequests'], results['fallbacks']], [0, 1])
     assert.equal(bars.find(({ figure }) => figure === 'fallbacks')?.measured, 1)
     assert.ok(bars.every(({ figure, measured }) => measured === figureAt(results as never, figure)))
