@@ -67,7 +67,7 @@ export class LazyStartLab implements AsyncDisposable {
   readonly #network: ShapedNetwork
   readonly #client: Client
   readonly #owned: AsyncDisposableStack
-  #warm: Swarm | undefined
+  #shared: Swarm | undefined
 
   private constructor(
     init: LazyStartLabInit,
@@ -126,21 +126,24 @@ export class LazyStartLab implements AsyncDisposable {
     })
   }
 
-  /** A new agent at `node` in a cluster whose tracker and whose other agent have the image. */
+  /** A new agent at `node` in the one cluster of this lab whose tracker and whose other agent have the image. */
   async joinWarm(options: Abortable): Promise<NodeCluster> {
-    this.#warm ??= await this.#startWarm(options)
-    const agent = await this.#addAgent(this.#warm, 2, options)
+    this.#shared ??= await this.#startWarm(this.#owned, options)
+    const agent = await this.#addAgent(this.#shared, 2, options)
     return {
       agent,
-      processes: runningOf(this.#warm),
+      processes: runningOf(this.#shared),
       [Symbol.asyncDispose]: async () => void (await agent.child.stop()),
     }
   }
 
-  /** A new agent at `node` in a cluster with a new tracker and another agent, none of which has any of it. */
-  async startCold(options: Abortable): Promise<NodeCluster> {
+  /**
+   * A new agent at `node` in a new cluster, whose tracker and whose other agent have the image because that agent has pulled
+   * it, or have none of it.
+   */
+  async startCluster(kind: 'warm' | 'cold', options: Abortable): Promise<NodeCluster> {
     await using owned = new AsyncDisposableStack()
-    const swarm = owned.use(await this.#startSwarm())
+    const swarm = await (kind === 'warm' ? this.#startWarm(owned, options) : this.#startSwarm(owned))
     const agent = await this.#addAgent(swarm, 2, options)
     const rest = owned.move()
     return { agent, processes: runningOf(swarm), [Symbol.asyncDispose]: async () => await rest.disposeAsync() }
@@ -158,8 +161,8 @@ export class LazyStartLab implements AsyncDisposable {
     await this.#owned.disposeAsync()
   }
 
-  async #startWarm(options: Abortable): Promise<Swarm> {
-    const swarm = this.#owned.use(await this.#startSwarm())
+  async #startWarm(owned: AsyncDisposableStack, options: Abortable): Promise<Swarm> {
+    const swarm = await this.#startSwarm(owned)
     const [peer] = swarm.agents
     if (peer === undefined) throw new Error('the swarm has an agent')
     await using client = await Client.start(this.#network.place('peer'))
@@ -170,16 +173,18 @@ export class LazyStartLab implements AsyncDisposable {
   }
 
   /** A tracker and an agent at `peer`. */
-  async #startSwarm(): Promise<Swarm> {
-    return await Swarm.start({
-      trackers: 1,
-      agents: 1,
-      origins: [this.#registries.origin.host],
-      // As by default: the first client of each repository waits for what the registry says to it.
-      access: 'verify',
-      folderName: RUN_FOLDER,
-      placement: (name) => placementAt(this.#network.place(hostOf(name))),
-    })
+  async #startSwarm(owned: AsyncDisposableStack): Promise<Swarm> {
+    return owned.use(
+      await Swarm.start({
+        trackers: 1,
+        agents: 1,
+        origins: [this.#registries.origin.host],
+        // As by default: the first client of each repository waits for what the registry says to it.
+        access: 'verify',
+        folderName: RUN_FOLDER,
+        placement: (name) => placementAt(this.#network.place(hostOf(name))),
+      }),
+    )
   }
 
   /**

@@ -14,6 +14,7 @@ const MAX_BY_DIRECT = 1.1
 const TITLES: Readonly<Record<Variant, string>> = {
   fullPull: 'all fetched and unpacked, from a peer',
   warm: 'lazy, from a peer',
+  traced: 'the same, started elsewhere before',
   cold: 'lazy, cold swarm',
   direct: 'lazy, registry without limit',
   originDirect: 'lazy, origin',
@@ -43,9 +44,10 @@ export function withRatios(run: Figures): Figures {
   const ratios = {
     warmByFullPull: seconds('warm') / seconds('fullPull'),
     warmByDirect: seconds('warm') / seconds('direct'),
+    tracedByDirect: seconds('traced') / seconds('direct'),
     coldByOrigin: seconds('cold') / seconds('originDirect'),
     originBlobRequests: figureAt(run, 'warm.originBlobRequests'),
-    fallbacks: sumOf(['warm', 'cold'].map((variant) => figureAt(run, `${variant}.fallbacks`))),
+    fallbacks: sumOf(['warm', 'traced', 'cold'].map((variant) => figureAt(run, `${variant}.fallbacks`))),
   }
   return { ...run, ...Object.fromEntries(Object.entries(ratios).filter(([, figure]) => !Number.isNaN(figure))) }
 }
@@ -91,7 +93,8 @@ function tableOf(
 function fetchedBytes(variant: Variant, medians: Figures, imageBytes: number): number {
   const at = (figure: string) => figureAt(medians, `${variant}.${figure}`)
   if (variant === 'fullPull') return imageBytes
-  if (variant === 'warm' || variant === 'cold') return at('bytesFromPeers') + at('bytesFromTracker')
+  if (variant === 'warm' || variant === 'traced' || variant === 'cold')
+    return at('bytesFromPeers') + at('bytesFromTracker')
   return at('readBytes')
 }
 

@@ -49,6 +49,7 @@ describe('the report of lazy starts', () => {
   const run = (warm: number, direct: number) => ({
     fullPull: { seconds: 40 },
     warm: { seconds: warm, ...lazily },
+    traced: { seconds: 4, ...lazily },
     cold: { seconds: 3, ...lazily, originBlobRequests: 70, fallbacks: 1 },
     direct: { seconds: direct, readBytes: 3 },
     originDirect: { seconds: 2, readBytes: 3 },
