@@ -41,6 +41,10 @@ const RANGE_BYTES = 50_000
 
 const RANGE_TIMEOUT_MS = 30_000
 
+/** As often as stargz asks, with pauses that grow. */
+const RANGE_ATTEMPTS = 6
+const RANGE_PAUSE_MS = 200
+
 /** A healthy agent answers in milliseconds; in the middle of a wave on few processors it may take longer. */
 const STATUS_TIMEOUT_MS = 20_000
 
@@ -69,12 +73,22 @@ async function readRanges({ url, namespace, repository, layers, ranges }: Ranges
     if (layer === undefined) return
     const start = Math.floor(Math.random() * Math.max(1, layer.size - RANGE_BYTES))
     const range = `bytes=${start}-${Math.min(layer.size, start + RANGE_BYTES) - 1}`
-    const answer = await fetch(`${url}/v2/${repository}/blobs/${layer.digest}?ns=${namespace}`, {
+    await readRange(`${url}/v2/${repository}/blobs/${layer.digest}?ns=${namespace}`, range)
+  }
+}
+
+/** As lazy snapshotters do, what is refused with a 503 is asked for again. */
+async function readRange(url: string, range: string): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    const answer = await fetch(url, {
       headers: { range, 'user-agent': 'Go-http-client/1.1' },
       signal: AbortSignal.timeout(RANGE_TIMEOUT_MS),
     })
     await answer.arrayBuffer()
-    if (answer.status !== 206) throw new Error(`a range was answered with ${answer.status}`)
+    if (answer.status === 206) return
+    if (answer.status !== 503 || attempt >= RANGE_ATTEMPTS)
+      throw new Error(`a range was answered with ${answer.status}`)
+    await sleep(attempt * RANGE_PAUSE_MS)
   }
 }
 

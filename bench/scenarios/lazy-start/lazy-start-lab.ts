@@ -41,6 +41,10 @@ const WARM_UP_RANGES = 150
 const CONNECT_TIMEOUT_MS = 30_000
 const CONNECT_POLL_MS = 100
 
+/** Some minutes for hundreds of megabytes, fetched gently and with rests. */
+const COMPLETE_TIMEOUT_MS = 300_000
+const COMPLETE_POLL_MS = 500
+
 /** What follows a pull (provider records, announcements) is over by then. */
 const SETTLE_MS = 1_000
 
@@ -147,6 +151,33 @@ export class LazyStartLab implements AsyncDisposable {
     const agent = await this.#addAgent(swarm, 2, options)
     const rest = owned.move()
     return { agent, processes: runningOf(swarm), [Symbol.asyncDispose]: async () => await rest.disposeAsync() }
+  }
+
+  /** Resolves once the agent has every layer of the image whole and verified. */
+  async completed(agent: ShoalProcess, options: Abortable): Promise<void> {
+    const wanted = this.#init.image.layers.map(({ digest }) => digest)
+    const endMs = performance.now() + COMPLETE_TIMEOUT_MS
+    for (;;) {
+      const { layers } = await this.#client.status(agent.adminUrl, options)
+      const complete = new Set(layers.filter(({ isComplete }) => isComplete).map(({ digest }) => digest))
+      if (wanted.every((digest) => complete.has(digest))) return
+      if (performance.now() > endMs) throw new Error(`${agent.name} did not complete the image`)
+      await sleep(COMPLETE_POLL_MS, undefined, options)
+    }
+  }
+
+  /** Nothing is to be had from the registries any more. */
+  async stopRegistries(): Promise<void> {
+    for (const { child } of Object.values(this.#registries)) await child.stop()
+  }
+
+  /** Pulls the whole image by its digest from the agent at `node` and checks every digest; what was wrong. */
+  async pullFrom(agent: ShoalProcess, options: Abortable): Promise<string | undefined> {
+    const { manifest, blobBytes } = this.#init.image
+    const hosts = [{ url: agent.mirrorUrl, namespace: this.#registries.origin.host }]
+    const timeoutMs = pullTimeoutMs(undefined, blobBytes)
+    const order = { hosts, repository: REPOSITORY, tag: manifest.digest, startAtMs: monotonicMs(), timeoutMs }
+    return (await this.#client.pull(order, options)).failure
   }
 
   /** What the agent took from where so far. */

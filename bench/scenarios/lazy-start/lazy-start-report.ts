@@ -3,6 +3,7 @@ import type { Chart, Table } from '../../report/index.ts'
 import type { Bar, ScenarioReport } from '../../scenario.ts'
 import { type Figures, figureAt, summarize } from '../run-figures.ts'
 import type { LazyStartLabInit } from './lazy-start-lab.ts'
+import type { ReadBack } from './read-back.ts'
 import type { Variant } from './starts.ts'
 
 /** Share of a full start that a lazy one from a peer may take. */
@@ -25,16 +26,17 @@ export function reportLazyStart(
   init: LazyStartLabInit,
   variants: readonly Variant[],
   measured: readonly Figures[],
+  readBack?: ReadBack,
 ): ScenarioReport {
   const runs = measured.map(withRatios)
   const { medians, spread } = summarize(runs)
   const { image, ...links } = init
   return {
     params: { ...links, imageBytes: image.blobBytes, layers: image.layers.length, starts: variants, runs: runs.length },
-    results: { ...medians, spread, runs },
+    results: { ...medians, spread, runs, ...readBackFigures(readBack) },
     tables: [tableOf(init, variants, medians)],
     charts: [chartOf(variants, medians)],
-    bars: barsOf(medians),
+    bars: [...barsOf(medians), ...readBackBars(readBack)],
   }
 }
 
@@ -56,6 +58,17 @@ export function withRatios(run: Figures): Figures {
 function sumOf(figures: readonly number[]): number {
   const known = figures.filter((figure) => !Number.isNaN(figure))
   return known.length === 0 ? Number.NaN : known.reduce((sum, figure) => sum + figure, 0)
+}
+
+function readBackFigures(readBack: ReadBack | undefined) {
+  if (readBack === undefined) return {}
+  const { figures, failures } = readBack
+  return { readBack: { ...figures, failures: failures.length, reasons: failures }, failedPulls: failures.length }
+}
+
+function readBackBars(readBack: ReadBack | undefined): readonly Bar[] {
+  if (readBack === undefined) return []
+  return [{ figure: 'readBack.failures', equals: 0, measured: readBack.failures.length }]
 }
 
 function barsOf(medians: Figures): Bar[] {

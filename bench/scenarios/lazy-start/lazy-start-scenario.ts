@@ -5,6 +5,7 @@ import { UsageError } from '../../usage-error.ts'
 import type { Figures } from '../run-figures.ts'
 import { givenLazyImage } from './given-image.ts'
 import { LazyStartLab, type LazyStartLabInit } from './lazy-start-lab.ts'
+import { type ReadBack, readBack } from './read-back.ts'
 import { reportLazyStart } from './lazy-start-report.ts'
 import { startOnce, type Variant, VARIANTS } from './starts.ts'
 
@@ -33,6 +34,11 @@ export const lazyStartScenario: Scenario = {
       description: `which ways to start are compared, of ${VARIANTS.join(', ')}; default: all`,
       parse: parseVariants,
     },
+    {
+      flags: '--read-back',
+      description: 'at the end have the image completed in the background and read it back with everything else gone',
+      defaultValue: false,
+    },
   ],
   examples: [
     'lazy-start --image-layout /var/tmp/numpy-image --runs 2',
@@ -51,7 +57,8 @@ export const lazyStartScenario: Scenario = {
     const image = await givenLazyImage(folder)
     const init = { image, nodeBitsPerSecond, originBitsPerSecond, latencyMs: flags['latency'] as number }
     const variants = (flags['starts'] as readonly Variant[] | undefined) ?? VARIANTS
-    return reportLazyStart(init, variants, await measureRuns(init, variants, context))
+    const readsBack = flags['readBack'] === true
+    return reportLazyStart(init, variants, ...(await measureRuns(init, variants, readsBack, context)))
   },
 }
 
@@ -65,8 +72,9 @@ function parseVariants(text: string): readonly Variant[] {
 async function measureRuns(
   init: LazyStartLabInit,
   variants: readonly Variant[],
+  readsBack: boolean,
   context: ScenarioContext,
-): Promise<Figures[]> {
+): Promise<[Figures[], ReadBack | undefined]> {
   context.progress('filling two registries and the first node')
   await using lab = await LazyStartLab.start(init, context)
   const runs: Figures[] = []
@@ -79,5 +87,7 @@ async function measureRuns(
     }
     runs.push(figures)
   }
-  return runs
+  if (!readsBack) return [runs, undefined]
+  context.progress('completing the image and reading it back', 1)
+  return [runs, await readBack(lab, context)]
 }

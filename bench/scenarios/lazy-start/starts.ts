@@ -5,9 +5,9 @@ import type { Figures } from '../run-figures.ts'
 import type { Abortable, LazyStartLab, NodeCluster } from './lazy-start-lab.ts'
 
 /** What the container runs: its first line is read from its output. */
-const COMMAND = ['python3', '-c', 'import numpy; print("numpy", numpy.__version__, flush=True)'] as const
+export const COMMAND = ['python3', '-c', 'import numpy; print("numpy", numpy.__version__, flush=True)'] as const
 
-const FIRST_LINE = /^numpy \d/
+export const FIRST_LINE = /^numpy \d/
 
 /** What agents and trackers call themselves; whoever else asks the registry has gone past them. */
 const AGENT_NAME = /^shoal\//i
