@@ -25,6 +25,26 @@ export interface PullReport extends Partial<PullResult> {
 /** Pause between two reports of progress. */
 const PROGRESS_INTERVAL_MS = 200
 
+/** What a client is asked to read in small parts. */
+export interface RangesOrder {
+  /** `http://address:port` of a mirror. */
+  readonly url: string
+  /** Registry the image belongs to, said to the mirror. */
+  readonly namespace: string
+  readonly repository: string
+  readonly layers: readonly { readonly digest: string; readonly size: number }[]
+  readonly ranges: number
+}
+
+/** What a lazy snapshotter asks for at least. */
+const RANGE_BYTES = 50_000
+
+const RANGE_TIMEOUT_MS = 30_000
+
+/** As often as stargz asks, with pauses that grow. */
+const RANGE_ATTEMPTS = 6
+const RANGE_PAUSE_MS = 200
+
 /** A healthy agent answers in milliseconds; in the middle of a wave on few processors it may take longer. */
 const STATUS_TIMEOUT_MS = 20_000
 
@@ -46,6 +66,32 @@ async function pull(order: PullOrder, report: (share: number) => void): Promise<
   }
 }
 
+/** Reads ranges at random places, one after the other, and keeps nothing. */
+async function readRanges({ url, namespace, repository, layers, ranges }: RangesOrder): Promise<void> {
+  for (let index = 0; index < ranges; index++) {
+    const layer = layers[index % layers.length]
+    if (layer === undefined) return
+    const start = Math.floor(Math.random() * Math.max(1, layer.size - RANGE_BYTES))
+    const range = `bytes=${start}-${Math.min(layer.size, start + RANGE_BYTES) - 1}`
+    await readRange(`${url}/v2/${repository}/blobs/${layer.digest}?ns=${namespace}`, range)
+  }
+}
+
+/** As lazy snapshotters do, what is refused with a 503 is asked for again. */
+async function readRange(url: string, range: string): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    const answer = await fetch(url, {
+      headers: { range, 'user-agent': 'Go-http-client/1.1' },
+      signal: AbortSignal.timeout(RANGE_TIMEOUT_MS),
+    })
+    await answer.arrayBuffer()
+    if (answer.status === 206) return
+    if (answer.status !== 503 || attempt >= RANGE_ATTEMPTS)
+      throw new Error(`a range was answered with ${answer.status}`)
+    await sleep(attempt * RANGE_PAUSE_MS)
+  }
+}
+
 async function status({ adminUrl }: { readonly adminUrl: string }): Promise<unknown> {
   const headers = { accept: 'application/json' }
   const answer = await fetch(`${adminUrl}/status`, { headers, signal: AbortSignal.timeout(STATUS_TIMEOUT_MS) })
@@ -62,4 +108,4 @@ async function connectedPeers({ adminUrl }: { readonly adminUrl: string }): Prom
   return Number(CONNECTED_PEERS.exec(await answer.text())?.[1] ?? 0)
 }
 
-serveCalls({ pull, status, connectedPeers })
+serveCalls({ pull, readRanges, status, connectedPeers })

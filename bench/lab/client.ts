@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url'
 import { type StatusView, statusViewSchema } from '../../src/cli/status-view.ts'
-import type { PullOrder, PullReport } from './client-main.ts'
+import type { PullOrder, PullReport, RangesOrder } from './client-main.ts'
 import type { Place } from './place.ts'
 import { type CallOptions, Worker } from './worker.ts'
 
@@ -21,6 +21,11 @@ export class Client implements AsyncDisposable {
   /** Pulls; a pull that fails is a report with `failure`. Progress is the share of the image that has come. */
   async pull(order: PullOrder, options: CallOptions): Promise<PullReport> {
     return await this.#worker.call<PullReport>('pull', order, options)
+  }
+
+  /** Reads small parts of layers as a lazy snapshotter would; fails when one does not come. */
+  async readRanges(order: RangesOrder, options: CallOptions): Promise<void> {
+    await this.#worker.call('readRanges', order, options)
   }
 
   /** What the agent at that admin address says of itself. */

@@ -1,16 +1,19 @@
 import { readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { unmountBelow } from '../../test/support/mounts.ts'
 import { isRunning, runOf } from './run-name.ts'
 import { deleteNamespace, listNamespaces } from './namespace.ts'
 
 /**
- * Removes what runs of the load generator left behind that were killed before they could tidy up: processes, network
- * namespaces and temporary folders. All of it carries the name of its run; runs that still go on are left alone.
+ * Removes what runs of the load generator left behind that were killed before they could tidy up: mounts, processes,
+ * network namespaces and temporary folders. All of it carries the name of its run; runs that still go on are left alone.
  */
 export async function removeLeftovers(): Promise<void> {
   const namespaces = (await listNamespaces()).filter(isLeftover)
   const folders = (await readdir(tmpdir())).filter(isLeftover).map((name) => join(tmpdir(), name))
+  // Before the processes: a reader of a mount whose server is gone hangs.
+  for (const folder of folders) await unmountBelow(folder)
   await endProcessesOf(folders)
   for (const namespace of namespaces) await deleteNamespace(namespace)
   for (const folder of folders) await rm(folder, { recursive: true, force: true })

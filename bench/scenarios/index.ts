@@ -4,6 +4,7 @@ import { churnScenario } from './churn/churn-scenario.ts'
 import { coldWaveScenario } from './cold-wave/cold-wave-scenario.ts'
 import { footprintScenario } from './footprint/footprint-scenario.ts'
 import { lazyScenario } from './lazy/lazy-scenario.ts'
+import { lazyStartScenario } from './lazy-start/lazy-start-scenario.ts'
 import type { Scenario } from '../scenario.ts'
 import { rollingScenario } from './rolling/rolling-scenario.ts'
 import { simulateScenario } from './simulate/simulate-scenario.ts'
@@ -17,6 +18,7 @@ export const scenarios: readonly Scenario[] = [
   warmScenario,
   lazyScenario,
   upgradeScenario,
+  lazyStartScenario,
   bulkScenario,
   footprintScenario,
   simulateScenario,

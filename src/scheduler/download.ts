@@ -293,6 +293,7 @@ export class Download {
       duty: this.swarm.duty(nowMs),
       isSettled: this.swarm.isSettled(nowMs),
       isTakingStock: this.blob.layout.kind === 'toc' && (this.#maps.isAwaited(nowMs) || this.#adopter.isBusy),
+      isTrackerPending: this.swarm.isTrackerPending(nowMs),
       dutyHolder: lazily(() => this.#duties.ofOrigin(nowMs)),
       crossingHolder: lazily(() => this.#duties.ofCrossing(nowMs)),
       originRunChunks: this.#duties.runChunks,

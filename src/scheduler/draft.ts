@@ -63,7 +63,7 @@ export class Draft {
         return
       }
     }
-    if (!view.isSettled || !this.#couldPlaceOrphan(urgency)) return
+    if (!this.#isSettled(chunk) || !this.#couldPlaceOrphan(urgency)) return
     // Its holders are all at their depth: their next free lane is nearer than the origin, unless a reader waits for it.
     if (urgency !== 'range' && isHeldSomewhere && this.#isComing(chunk)) return
     if (urgency !== 'range' && view.isTakingStock) return
@@ -114,6 +114,12 @@ export class Draft {
     if (duty === undefined || duty.restUntilMs > nowMs) return 0
     // Alone, an agent keeps the tracker's lanes full; in a crowd everybody's one want does, and the rest is had from peers.
     return Math.max(1, Math.ceil(settings.depthPerPeer / (1 + agents.length))) - duty.inFlight
+  }
+
+  /** What agents will say of `chunk` need not be waited for by one that takes it on no agent's word. */
+  #isSettled(chunk: number): boolean {
+    const { isSettled, isTrackerPending, trust } = this.#view
+    return isSettled || (!isTrackerPending && !trust.hearsAgents && trust.digestAt(chunk) === undefined)
   }
 
   #couldPlaceOrphan(urgency: Urgency): boolean {

@@ -20,6 +20,8 @@ export interface PlanView {
   readonly isSettled: boolean
   /** Whether it is about to be known which chunks the store has under other blobs: what nobody is known to hold may be one of them. */
   readonly isTakingStock: boolean
+  /** Whether the first word of a tracker is still awaited. */
+  readonly isTrackerPending: boolean
   /** Without a tracker: the agent whose duty `chunk` is, `undefined` when it is our own. */
   dutyHolder(chunk: number): PeerState | undefined
   /** The near agent that is to fetch `chunk`, which no near one has, from another zone; `undefined` when that is us. */

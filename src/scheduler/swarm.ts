@@ -173,6 +173,11 @@ export class Swarm {
     this.#askNeighboursAlone()
   }
 
+  /** The first word of a tracker is still awaited, and not for too long. */
+  isTrackerPending(nowMs: number): boolean {
+    return this.#trackers.isPending(nowMs)
+  }
+
   /** Enough is known to say that nobody has a chunk: the tracker and all peers named so far have answered, or the budget is spent. */
   isSettled(nowMs: number): boolean {
     const { discoveryBudgetMs } = this.#init.settings

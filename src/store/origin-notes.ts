@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache'
 import { type Clock, type Digest, type OriginRef, parseDigest } from '../core/index.ts'
 import type { IndexDatabase, Row } from './index-database.ts'
 
@@ -22,6 +23,12 @@ const MAX_NOTES = 50_000
 /** Most places given for one digest: the base layers of common images are in hundreds of repositories, and a caller tries a few. */
 const MAX_PLACES = 16
 
+/**
+ * Digests whose places are also kept in memory, a few hundred bytes each: a lazy snapshotter names no registry, and each of its
+ * small reads looks for them three times.
+ */
+const MAX_RECALLED = 1_000
+
 /** Notes between two counts of a table: counting is not free, and so many too many do no harm. */
 const TRIM_EVERY = 512
 
@@ -45,6 +52,7 @@ export class OriginNotes {
   readonly #clock: Clock
   readonly #maxNotes: number
   readonly #sinceTrim = new Map<NoteTable, number>()
+  readonly #recalled = new LRUCache<Digest, readonly SeenAt[]>({ max: MAX_RECALLED })
 
   constructor(components: OriginNotesComponents, maxNotes: number = MAX_NOTES) {
     this.#database = components.database
@@ -75,6 +83,7 @@ export class OriginNotes {
   }
 
   noteHistory(digest: Digest, seen: SeenAt): void {
+    this.#recalled.delete(digest)
     this.#database.run(
       `INSERT INTO history VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET noted_at_ms = excluded.noted_at_ms,
         size_bytes = coalesce(excluded.size_bytes, size_bytes), media_type = coalesce(excluded.media_type, media_type)`,
@@ -91,8 +100,13 @@ export class OriginNotes {
   }
 
   historyOf(digest: Digest): readonly SeenAt[] {
+    const recalled = this.#recalled.get(digest)
+    if (recalled !== undefined) return recalled
     const sql = 'SELECT * FROM history WHERE digest = ? ORDER BY noted_at_ms DESC, rowid DESC LIMIT ?'
-    return this.#database.all(sql, digest, MAX_PLACES).map(seenAt)
+    const places = this.#database.all(sql, digest, MAX_PLACES).map(seenAt)
+    // An index that failed says nothing either; that is not worth remembering.
+    if (places.length > 0) this.#recalled.set(digest, places)
+    return places
   }
 
   noteAccess(origin: OriginRef): void {
@@ -119,6 +133,7 @@ export class OriginNotes {
 
   #trim(note: NoteTable): void {
     this.#sinceTrim.set(note, 0)
+    if (note === HISTORY) this.#recalled.clear()
     const { table, time } = note
     this.#database.run(
       `DELETE FROM ${table} WHERE rowid IN (SELECT rowid FROM ${table} ORDER BY ${time}, rowid

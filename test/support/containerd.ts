@@ -21,12 +21,24 @@ export interface PullOptions {
   readonly hostsFolder: string
   /** `user:password`. */
   readonly user?: string
+  /** Whether registries that are not on loopback are spoken to without TLS too. */
+  readonly plainHttp?: boolean
   readonly timeoutMs?: number
 }
 
 export interface ContainerdInit {
   /** Sockets of snapshotters that are programs of their own, by the name that containerd is to know them by. */
   readonly proxySnapshotters?: Readonly<Record<string, string>>
+  /** Where it and its clients run, which pull by themselves; here when left out. */
+  readonly place?: ProgramPlace
+}
+
+/** Where a program of a test runs and keeps its files. */
+export interface ProgramPlace {
+  /** Put in front of a command line, for example to enter a network namespace. */
+  readonly commandPrefix: readonly string[]
+  /** What temporary folders are called. */
+  readonly folderName: string
 }
 
 /** A private containerd with its own root, state and socket, driven with `ctr`. Needs root. */
@@ -35,25 +47,28 @@ export class Containerd implements AsyncDisposable {
   readonly hostsFolder: string
   readonly #folder: string
   readonly #socket: string
+  readonly #commandPrefix: readonly string[]
   readonly #owned: AsyncDisposableStack
   #snapshotter = 'overlayfs'
 
-  private constructor(folder: string, owned: AsyncDisposableStack) {
+  private constructor(folder: string, commandPrefix: readonly string[], owned: AsyncDisposableStack) {
     this.#folder = folder
+    this.#commandPrefix = commandPrefix
     this.#socket = join(folder, 'c.sock')
     this.#owned = owned
     this.hostsFolder = join(folder, 'certs.d')
   }
 
-  static async start({ proxySnapshotters = {} }: ContainerdInit = {}): Promise<Containerd> {
+  static async start({ proxySnapshotters = {}, place }: ContainerdInit = {}): Promise<Containerd> {
     await using owned = new AsyncDisposableStack()
-    const folder = owned.use(await tempFolder('containerd')).path
+    const { commandPrefix = [], folderName = 'containerd' } = place ?? {}
+    const folder = owned.use(await tempFolder(folderName)).path
     const configFile = join(folder, 'config.toml')
     await writeFile(configFile, stringify(daemonConfig(folder, proxySnapshotters)))
     const child = owned.use(
-      await Child.start({ name: 'containerd', command: 'containerd', args: ['--config', configFile] }),
+      await Child.start({ name: 'containerd', command: 'containerd', args: ['--config', configFile], commandPrefix }),
     )
-    const containerd = new Containerd(folder, owned.move())
+    const containerd = new Containerd(folder, commandPrefix, owned.move())
     try {
       await mkdir(containerd.hostsFolder)
       const isUp = async (): Promise<boolean> => (await containerd.#ctr(['version'], 5_000)).code === 0
@@ -68,12 +83,17 @@ export class Containerd implements AsyncDisposable {
 
   /** Begin of a command line of containerd's client for what has no method here. */
   get ctr(): readonly [command: string, ...args: string[]] {
-    return ['ctr', '--address', this.#socket]
+    return this.#client('ctr')
   }
 
   /** The same for stargz's client, which can do all that containerd's can. */
   get ctrRemote(): readonly [command: string, ...args: string[]] {
-    return ['ctr-remote', '--address', this.#socket]
+    return this.#client('ctr-remote')
+  }
+
+  /** The snapshotter that unpacks: overlayfs, where it works. */
+  get snapshotter(): string {
+    return this.#snapshotter
   }
 
   /** Pulls and unpacks; the result says whether it worked. */
@@ -91,18 +111,9 @@ export class Containerd implements AsyncDisposable {
   async run(reference: string, command: readonly string[]): Promise<string> {
     // All containerds of the machine share the folder of runc.
     const id = `task-${randomUUID()}`
-    const args = [
-      '--address',
-      this.#socket,
-      'run',
-      '--rm',
-      '--snapshotter',
-      this.#snapshotter,
-      reference,
-      id,
-      ...command,
-    ]
-    return await runOk('ctr', args, { timeoutMs: TASK_TIMEOUT_MS })
+    const [ctr, ...args] = this.ctr
+    const run = ['run', '--rm', '--snapshotter', this.#snapshotter, reference, id, ...command]
+    return await runOk(ctr, [...args, ...run], { timeoutMs: TASK_TIMEOUT_MS })
   }
 
   /** Hashes every blob in the content store: its name, and the sha256 that its bytes really have. */
@@ -128,12 +139,20 @@ export class Containerd implements AsyncDisposable {
   }
 
   async #ctr(args: readonly string[], timeoutMs: number): Promise<RunResult> {
-    return await run('ctr', ['--address', this.#socket, ...args], { timeoutMs })
+    const [ctr, ...first] = this.ctr
+    return await run(ctr, [...first, ...args], { timeoutMs })
+  }
+
+  #client(program: string): readonly [command: string, ...args: string[]] {
+    const [first, ...rest] = this.#commandPrefix
+    const own = ['--address', this.#socket]
+    return first === undefined ? [program, ...own] : [first, ...rest, program, ...own]
   }
 }
 
-function pullFlags({ hostsFolder, user }: PullOptions): string[] {
-  return ['--hosts-dir', hostsFolder, ...(user === undefined ? [] : ['--user', user])]
+function pullFlags({ hostsFolder, user, plainHttp = false }: PullOptions): string[] {
+  const more = [...(user === undefined ? [] : ['--user', user]), ...(plainHttp ? ['--plain-http'] : [])]
+  return ['--hosts-dir', hostsFolder, ...more]
 }
 
 /** No CRI, which wants CNI and cgroup controllers that a test machine need not have. */

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { Containerd } from './containerd.ts'
+import { Containerd, type ProgramPlace } from './containerd.ts'
 import { Child, type RunResult, run, runOk } from './processes.ts'
 import { SHOAL } from './shoal-process.ts'
 import { StargzSnapshotter } from './stargz-snapshotter.ts'
@@ -12,6 +12,9 @@ const PULL_TIMEOUT_MS = 60_000
 /** Reading all of a small image with nothing fetched ahead takes some seconds. */
 const RUN_TIMEOUT_MS = 60_000
 
+/** Hundreds of megabytes over a slow link, and then unpacked, which takes as long again. */
+const FULL_PULL_TIMEOUT_MS = 180_000
+
 /** How long a container that was told to die may take. */
 const KILL_TIMEOUT_MS = 10_000
 
@@ -21,6 +24,8 @@ export interface LazyNodeInit {
   /** URL of the agent's mirror; without one everything comes from the registry itself. */
   readonly mirrorUrl?: string
   readonly fetchesAhead?: boolean
+  /** Where its programs run, with the agent's mirror and everything else they reach; here when left out. */
+  readonly place?: ProgramPlace
 }
 
 /** What a person waits for: from the pull to the first line of the container's output. */
@@ -44,11 +49,12 @@ export class LazyNode implements AsyncDisposable {
   }
 
   /** Manifests go the way that an administrator's command configures, layers the snapshotter's own, which names no registry. */
-  static async start({ registry, mirrorUrl, fetchesAhead = false }: LazyNodeInit): Promise<LazyNode> {
+  static async start({ registry, mirrorUrl, fetchesAhead = false, place }: LazyNodeInit): Promise<LazyNode> {
     await using owned = new AsyncDisposableStack()
     const mirror = mirrorUrl === undefined ? {} : { mirror: new URL(mirrorUrl).host }
-    const snapshotter = owned.use(await StargzSnapshotter.start({ registry, ...mirror, fetchesAhead }))
-    const containerd = owned.use(await Containerd.start({ proxySnapshotters: { stargz: snapshotter.socket } }))
+    const at = place === undefined ? {} : { place }
+    const snapshotter = owned.use(await StargzSnapshotter.start({ registry, ...mirror, fetchesAhead, ...at }))
+    const containerd = owned.use(await Containerd.start({ proxySnapshotters: { stargz: snapshotter.socket }, ...at }))
     if (mirrorUrl !== undefined) {
       const args = ['containerd', 'configure', '--certs-dir', containerd.hostsFolder, '--mirror', mirrorUrl]
       await runOk(SHOAL, args, { timeoutMs: CONFIGURE_TIMEOUT_MS })
@@ -73,13 +79,13 @@ export class LazyNode implements AsyncDisposable {
    * Starts a container of a pulled image. Disposing of it kills what still runs in it. Its name is its own on the whole
    * machine, since all containerds share the folder that runc keeps its containers in.
    */
-  async begin(reference: string, command: readonly string[]): Promise<LazyContainer> {
+  async begin(reference: string, command: readonly string[], snapshotter = 'stargz'): Promise<LazyContainer> {
     const id = `lazy-${randomUUID()}`
     const [ctr, ...args] = this.containerd.ctr
     const child = await Child.start({
       name: id,
       command: ctr,
-      args: [...args, 'run', '--rm', '--snapshotter', 'stargz', reference, id, ...command],
+      args: [...args, 'run', '--rm', '--snapshotter', snapshotter, reference, id, ...command],
     })
     const container = new LazyContainer(id, child, this.containerd)
     this.#running.add(container)
@@ -87,15 +93,44 @@ export class LazyNode implements AsyncDisposable {
     return container
   }
 
-  /** Pulls the image, which must be new here, and runs it until its first line. */
-  async firstLine(reference: string, command: readonly string[]): Promise<StartTimes> {
+  /** Pulls the image, which must be new here, and runs it until a line of its output that `line` matches. */
+  async firstLine(reference: string, command: readonly string[], line = /./): Promise<StartTimes> {
+    return await this.#firstLine(reference, command, line, 'stargz', await this.#timed(() => this.pull(reference)))
+  }
+
+  /** The same without anything lazy: all layers are fetched and unpacked before the container starts. */
+  async firstLineAfterFullPull(reference: string, command: readonly string[], line = /./): Promise<StartTimes> {
+    const { containerd } = this
+    const options = { hostsFolder: containerd.hostsFolder, plainHttp: true, timeoutMs: FULL_PULL_TIMEOUT_MS }
+    const pull = await this.#timed(() => containerd.pull(reference, options))
+    return await this.#firstLine(reference, command, line, containerd.snapshotter, pull)
+  }
+
+  /** Fetches all layers and leaves them packed; how many milliseconds that took. */
+  async fetchOnly(reference: string): Promise<number> {
+    const { containerd } = this
+    const options = { hostsFolder: containerd.hostsFolder, plainHttp: true, timeoutMs: FULL_PULL_TIMEOUT_MS }
+    return await this.#timed(() => containerd.fetch(reference, options))
+  }
+
+  async #timed(pull: () => Promise<RunResult>): Promise<number> {
     const startMs = performance.now()
-    const { code, output } = await this.pull(reference)
-    if (code !== 0) throw new Error(`the lazy pull ended with code ${code}:\n${output}`)
-    const pulledMs = performance.now()
-    await using container = await this.begin(reference, command)
-    await container.child.waitForLine(/./, { timeoutMs: RUN_TIMEOUT_MS })
-    return { pullMs: pulledMs - startMs, runMs: performance.now() - pulledMs }
+    const { code, output } = await pull()
+    if (code !== 0) throw new Error(`the pull ended with code ${code}:\n${output.slice(-4_000)}`)
+    return performance.now() - startMs
+  }
+
+  async #firstLine(
+    reference: string,
+    command: readonly string[],
+    line: RegExp,
+    snapshotter: string,
+    pullMs: number,
+  ): Promise<StartTimes> {
+    const startMs = performance.now()
+    await using container = await this.begin(reference, command, snapshotter)
+    await container.child.waitForLine(line, { timeoutMs: RUN_TIMEOUT_MS })
+    return { pullMs, runMs: performance.now() - startMs }
   }
 
   /**

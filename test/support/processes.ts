@@ -15,6 +15,8 @@ export interface ChildInit {
   readonly name: string
   readonly command: string
   readonly args?: readonly string[]
+  /** Put in front of the command line, for example to enter a network namespace. */
+  readonly commandPrefix?: readonly string[]
   readonly cwd?: string
   /** Added to this process's own environment. */
   readonly env?: Readonly<Record<string, string>>
@@ -72,7 +74,8 @@ export class Child implements AsyncDisposable {
 
   /** Starts the program; throws when there is none of that name. */
   static async start(init: ChildInit): Promise<Child> {
-    const child = spawn(init.command, [...(init.args ?? [])], {
+    const [command = init.command, ...args] = [...(init.commandPrefix ?? []), init.command, ...(init.args ?? [])]
+    const child = spawn(command, args, {
       cwd: init.cwd,
       env: { ...process.env, ...init.env },
       detached: true,
@@ -115,6 +118,12 @@ export class Child implements AsyncDisposable {
     } finally {
       this.#watchers.delete(watch)
     }
+  }
+
+  /** Has `watch` hear of every line from now on, until disposed of. */
+  watchLines(watch: (line: string) => void): Disposable {
+    this.#watchers.add(watch)
+    return { [Symbol.dispose]: () => this.#watchers.delete(watch) }
   }
 
   /** Waits until `isReady` says so, asking again and again; a probe that throws counts as not ready. */

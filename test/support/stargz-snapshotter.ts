@@ -1,8 +1,10 @@
 import { existsSync } from 'node:fs'
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { stringify } from 'smol-toml'
-import { Child, run } from './processes.ts'
+import type { ProgramPlace } from './containerd.ts'
+import { Child } from './processes.ts'
+import { mountPointsBelow, unmountBelow } from './mounts.ts'
 import { type TempFolder, tempFolder } from './scope.ts'
 import { stargzDaemon } from './stargz-daemon.ts'
 
@@ -10,8 +12,6 @@ const START_TIMEOUT_MS = 10_000
 
 /** Longest that the daemon may take to unmount everything before it is killed, which ends every hung read. */
 const UNMOUNT_GRACE_MS = 3_000
-
-const UMOUNT_TIMEOUT_MS = 10_000
 
 /** Upstream has 300 s: a reader of a mirror that hangs could not be ended for so long. */
 const FETCH_TIMEOUT_S = 30
@@ -23,6 +23,8 @@ export interface StargzInit {
   readonly mirror?: string
   /** Whether layers are fetched ahead of what is read, as they are by default: up to their landmark, and the rest when idle. */
   readonly fetchesAhead?: boolean
+  /** Where it runs; here when left out. */
+  readonly place?: ProgramPlace
 }
 
 /** A stargz snapshotter for one containerd, which mounts eStargz layers and reads them in parts. Needs root and FUSE. */
@@ -40,7 +42,8 @@ export class StargzSnapshotter implements AsyncDisposable {
 
   static async start(init: StargzInit): Promise<StargzSnapshotter> {
     await using owned = new AsyncDisposableStack()
-    const folder = owned.use(await tempFolder('stargz'))
+    const { commandPrefix = [], folderName = 'stargz' } = init.place ?? {}
+    const folder = owned.use(await tempFolder(folderName))
     const [socket, root, configFile] = ['s.sock', 'root', 'config.toml'].map((name) => join(folder.path, name)) as [
       string,
       string,
@@ -49,7 +52,9 @@ export class StargzSnapshotter implements AsyncDisposable {
     await mkdir(root)
     await writeFile(configFile, stringify(daemonConfig(init)))
     const command = await stargzDaemon()
-    const child = owned.use(await Child.start({ name: 'stargz', command, args: [socket, root, configFile] }))
+    const child = owned.use(
+      await Child.start({ name: 'stargz', command, args: [socket, root, configFile], commandPrefix }),
+    )
     await child.waitUntil(async () => existsSync(socket), { timeoutMs: START_TIMEOUT_MS })
     owned.move()
     return new StargzSnapshotter(folder, socket, child)
@@ -63,8 +68,7 @@ export class StargzSnapshotter implements AsyncDisposable {
   /** Unmounts everything. The daemon's end aborts what is still read through it; what it left mounted is taken away. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.child.stop(UNMOUNT_GRACE_MS)
-    for (const { at } of (await mountPointsBelow(this.#folder.path)).toReversed())
-      await run('umount', ['--lazy', at], { timeoutMs: UMOUNT_TIMEOUT_MS })
+    await unmountBelow(this.#folder.path)
     await this.#folder[Symbol.asyncDispose]()
   }
 }
@@ -78,15 +82,4 @@ function daemonConfig({ registry, mirror, fetchesAhead = false }: StargzInit): R
     blob: { fetching_timeout_sec: FETCH_TIMEOUT_S },
     resolver: { host },
   }
-}
-
-interface MountPoint {
-  readonly at: string
-  readonly type: string
-}
-
-/** Mounts below a folder in the order in which they were made. */
-async function mountPointsBelow(folder: string): Promise<readonly MountPoint[]> {
-  const mounts = (await readFile('/proc/self/mounts', 'utf8')).split('\n').map((line) => line.split(' '))
-  return mounts.map(([, at = '', type = '']) => ({ at, type })).filter(({ at }) => at.startsWith(`${folder}/`))
 }

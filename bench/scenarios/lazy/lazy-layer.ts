@@ -53,8 +53,8 @@ export async function readLazily(
   return { probeMs: mount.probeMs, peerMs, localMs, directMs, chunkBytes }
 }
 
-/** Two bytes to see whether the mirror has it, the size by HEAD, the footer: as stargz-snapshotter 0.12 was seen to do. */
-async function mountLayer(layer: PushedLayer, mirror: RegistryClient, options: AbortOptions) {
+/** Two bytes to see whether the mirror has it, the size by HEAD, the footer: as stargz-snapshotter 0.12 was seen to do. Says what it has read. */
+export async function mountLayer(layer: PushedLayer, mirror: RegistryClient, options: AbortOptions) {
   const layerBytes = layer.bytes.byteLength
   const probe = { start: 0, end: Math.min(2, layerBytes) }
   const footer = { start: Math.max(0, layerBytes - FOOTER_BYTES), end: layerBytes }
@@ -65,7 +65,8 @@ async function mountLayer(layer: PushedLayer, mirror: RegistryClient, options: A
   return { probeMs, ranges: [probe, footer] }
 }
 
-async function readRange(
+/** Reads one range; the milliseconds that took. Throws when it does not come, or a byte is wrong. */
+export async function readRange(
   { digest, bytes }: PushedLayer,
   client: RegistryClient,
   { start, end }: ByteRange,

@@ -4,6 +4,8 @@ import { type Chart, percentile, type Table } from '../../report/index.ts'
 import type { Bar, Scenario, ScenarioContext } from '../../scenario.ts'
 import { PairLab } from '../pair/pair-lab.ts'
 import { type Figures, figureAt, summarize } from '../run-figures.ts'
+import { type LazyKillRun, measureKill } from './lazy-kill.ts'
+import { reportKill } from './lazy-kill-report.ts'
 import { type LayerTimes, readLazily } from './lazy-layer.ts'
 import { rangesPerLayer } from './range-choice.ts'
 
@@ -31,14 +33,17 @@ export const lazyScenario: Scenario = {
       defaultValue: 200,
       parse: countOf(1, 10_000),
     },
+    { flags: '--kill', description: 'read from a peer alone, and kill it half way', defaultValue: false },
   ],
-  examples: ['lazy --ranges 50 --runs 1'],
+  examples: ['lazy --ranges 50 --runs 1', 'lazy --kill'],
 
   async run(flags, context) {
     const params = { sizeBytes: flags['size'] as number, ranges: flags['ranges'] as number }
+    const shown = { ...params, runs: context.runs, rangeBytes: [MIN_RANGE_BYTES, MAX_RANGE_BYTES] }
+    if (flags['kill'] === true) return reportKill({ ...shown, kill: true }, await measureKills(params, context))
     const { medians, spread } = summarize(await measureRuns(params, context))
     return {
-      params: { ...params, runs: context.runs, rangeBytes: [MIN_RANGE_BYTES, MAX_RANGE_BYTES] },
+      params: shown,
       results: { ...medians, spread },
       tables: [tableOf(medians)],
       charts: [chartOf(medians)],
@@ -52,9 +57,23 @@ interface LazyParams {
   readonly ranges: number
 }
 
+/** As a lazy snapshotter calls itself, which decides how a mirror treats it. */
+const USER_AGENT = 'Go-http-client/1.1'
+
+const CHOICE = { minBytes: MIN_RANGE_BYTES, maxBytes: MAX_RANGE_BYTES, random: Math.random }
+
+async function measureKills(params: LazyParams, context: ScenarioContext): Promise<LazyKillRun[]> {
+  const runs: LazyKillRun[] = []
+  for (let run = 1; run <= context.runs; run += 1) {
+    context.progress(`run ${run} of ${context.runs}`, (run - 1) / context.runs)
+    runs.push(await measureKill({ ...params, userAgent: USER_AGENT, choice: CHOICE }, context))
+  }
+  return runs
+}
+
 async function measureRuns({ sizeBytes, ranges }: LazyParams, context: ScenarioContext): Promise<Figures[]> {
   context.progress('starting a registry, a tracker and two agents')
-  await using lab = await PairLab.start({ hasTracker: true, userAgent: 'Go-http-client/1.1' })
+  await using lab = await PairLab.start({ hasTracker: true, userAgent: USER_AGENT })
   const perLayer = rangesPerLayer(sizeBytes)
   // One layer is enough to warm up.
   await measureRun(lab, sizeBytes, Math.min(ranges, perLayer), context)
@@ -78,10 +97,9 @@ async function measureRun(lab: PairLab, sizeBytes: number, ranges: number, optio
   const before = (await lab.pulling.status()).bytesBySource
   lab.origin.counts.reset()
   const layers: LayerTimes[] = []
-  const choice = { minBytes: MIN_RANGE_BYTES, maxBytes: MAX_RANGE_BYTES, random: Math.random }
   for (const [index, layer] of image.layers.entries()) {
     const count = Math.ceil((ranges - index) / layerCount)
-    layers.push(await readLazily(layer, { mirror, direct }, choice, count, options))
+    layers.push(await readLazily(layer, { mirror, direct }, CHOICE, count, options))
   }
   const after = (await lab.pulling.status()).bytesBySource
   const fromPeers = after.peers - before.peers

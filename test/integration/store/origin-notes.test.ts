@@ -49,6 +49,21 @@ test('seeing a digest again moves the place to the front and keeps what was know
   await store.close()
 })
 
+test('history is recalled as it was noted last, and no longer than it is kept', async (t) => {
+  const clock = new VirtualClock()
+  const database = new IndexDatabase(join(await storeFolder(t), 'index.db'), silentLogger())
+  const notes = new OriginNotes({ database, clock }, 1)
+  assert.deepEqual(notes.historyOf(digest), [])
+  notes.noteHistory(digest, origin)
+  assert.deepEqual(notes.historyOf(digest), [origin])
+  notes.noteHistory(digest, { ...origin, sizeBytes: 9 })
+  for (const time of ['first', 'second']) assert.deepEqual(notes.historyOf(digest), [{ ...origin, sizeBytes: 9 }], time)
+  await clock.advance(1)
+  for (let number = 0; number < 1_000; number++) notes.noteHistory(digestOf(Buffer.from(`${number}`)), origin)
+  assert.deepEqual(notes.historyOf(digest), [])
+  database.close()
+})
+
 test('the oldest notes go once there are too many', async (t) => {
   const clock = new VirtualClock()
   const database = new IndexDatabase(join(await storeFolder(t), 'index.db'), silentLogger())

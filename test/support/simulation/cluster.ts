@@ -163,11 +163,24 @@ export class SimulatedNode {
 
   /** Reads the whole blob as a client would; resolves with the number of bytes read. */
   async pull(content: SimulatedContent, origins: readonly OriginRef[] = [{ namespace: 'origin', repository: 'app' }]) {
+    return await this.#read(content, { start: 0, end: content.ref.sizeBytes }, 'whole', origins)
+  }
+
+  /** Reads one range of the blob as a lazy client would; resolves with the number of bytes read. */
+  async readRange(content: SimulatedContent, start: number, end: number) {
+    return await this.#read(content, { start, end }, 'range', [{ namespace: 'origin', repository: 'app' }])
+  }
+
+  async #read(
+    content: SimulatedContent,
+    range: { readonly start: number; readonly end: number },
+    kind: 'whole' | 'range',
+    origins: readonly OriginRef[],
+  ): Promise<number> {
     const handle = await this.scheduler.open(content.ref, { origins }, {})
     try {
       let bytes = 0
-      for await (const piece of handle.read({ start: 0, end: content.ref.sizeBytes }, 'whole', {}))
-        bytes += piece.byteLength
+      for await (const piece of handle.read(range, kind, {})) bytes += piece.byteLength
       return bytes
     } finally {
       handle.close()

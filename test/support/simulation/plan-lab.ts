@@ -13,6 +13,8 @@ export interface PlanLabInit extends Partial<Omit<PlanView, 'layout' | 'isHeld'>
   readonly held?: readonly number[]
   /** Chunks whose digest is believed; all of them unless named. */
   readonly believed?: readonly number[]
+  /** Agents that must agree on a digest; 2 unless said. */
+  readonly agreement?: number
 }
 
 /** Bytes of one chunk in these plans. */
@@ -20,10 +22,10 @@ export const CHUNK = 10
 
 /** A view for `plan` with sensible defaults: nothing held, every digest believed, room for everything. */
 export function planView(init: PlanLabInit): PlanView & { readonly agents: readonly PeerState[] } {
-  const { chunkCount, holdings = [], held = [], believed, ...rest } = init
+  const { chunkCount, holdings = [], held = [], believed, agreement = 2, ...rest } = init
   const layout = new GridLayout(chunkCount * CHUNK, CHUNK)
   const board = new ChunkBoard(chunkCount)
-  const trust = new DigestTrust(chunkCount, 2, () => false)
+  const trust = new DigestTrust(chunkCount, agreement, () => false)
   for (let chunk = 0; chunk < chunkCount; chunk++) {
     if (believed === undefined || believed.includes(chunk)) trust.vouch(chunk, sha256(Buffer.from([chunk])))
   }
@@ -42,6 +44,7 @@ export function planView(init: PlanLabInit): PlanView & { readonly agents: reado
     duty: undefined,
     isSettled: true,
     isTakingStock: false,
+    isTrackerPending: false,
     dutyHolder: () => undefined,
     crossingHolder: () => undefined,
     originRunChunks: Number.POSITIVE_INFINITY,

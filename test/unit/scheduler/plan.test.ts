@@ -182,6 +182,21 @@ describe('a plan', () => {
     assert.deepEqual(asked(plan(planView({ ...view, demands: [range], duty: trackerState(8) }))), ['7 of tracker'])
   })
 
+  it('lets nobody wait for agents whose word does not count', () => {
+    const demands = [new Demand('range', 0, 40)]
+    const tracker = {
+      chunkCount: 4,
+      demands,
+      isSettled: false,
+      agreement: Number.POSITIVE_INFINITY,
+      holdings: [[0, 1]],
+    }
+    assert.deepEqual(asked(plan(planView({ ...tracker, believed: [] }))), ['origin 0+4'])
+    assert.deepEqual(plan(planView({ ...tracker, believed: [2, 3], isTrackerPending: true })), [])
+    assert.deepEqual(asked(plan(planView({ ...tracker, believed: [0, 1, 2, 3] }))), ['0 of agent-0', '1 of agent-0'])
+    assert.deepEqual(plan(planView({ ...tracker, agreement: 2, believed: [] })), [])
+  })
+
   it('reads a pull from the origin in one go over the run that nobody has', () => {
     const view = planView({ chunkCount: 8, demands: [new Demand('whole', 0, 80)], held: [0, 5] })
     assert.deepEqual(asked(plan(view)), ['origin 1+4'])
