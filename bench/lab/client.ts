@@ -18,6 +18,10 @@ export class Client implements AsyncDisposable {
     return new Client(await Worker.start({ place, script: SCRIPT }))
   }
 
+  get pid(): number {
+    return this.#worker.pid
+  }
+
   /** Pulls; a pull that fails is a report with `failure`. Progress is the share of the image that has come. */
   async pull(order: PullOrder, options: CallOptions): Promise<PullReport> {
     return await this.#worker.call<PullReport>('pull', order, options)

@@ -35,6 +35,10 @@ export class Origin implements AsyncDisposable {
     }
   }
 
+  get pid(): number {
+    return this.#worker.pid
+  }
+
   /** Makes an image of layers of exactly these sizes that nobody has seen before. */
   async addImage(layerBytes: readonly number[], options: CallOptions): Promise<LabImage> {
     const repository = `bench/image-${++this.#imageCount}`

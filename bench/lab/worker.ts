@@ -50,6 +50,11 @@ export class Worker implements AsyncDisposable {
     return new Worker(`${script.replace(/^.*\//, '')} on ${place.name}`, child)
   }
 
+  /** Of the process at that place: what puts it there becomes it. */
+  get pid(): number {
+    return this.#process.pid as number // set since it was spawned
+  }
+
   /** Has `method` run there. Rejects with what it throws, when the worker ends, and when the signal is aborted. */
   async call<Result>(method: string, params: unknown, options: CallOptions): Promise<Result> {
     options.signal.throwIfAborted()

@@ -85,7 +85,7 @@ export async function startSwarmMember(config: Config, components: ProcessCompon
     const { scheduler, exchange, membership, layouts } = makeBrain(config, doors, components, shutdown)
     const traces = new StartTraces(config, { ...components, ...doors, peers: doors.documents, scheduler })
     shutdown.add(async () => await traces.stop())
-    await connect(config, doors, { catalog, traces, layouts, exchange, logger: components.logger }, shutdown)
+    await connect(config, doors, { catalog, traces, layouts, exchange, membership, ...components }, shutdown)
     const cacheLevels = new CacheLevels({ scheduler, store: doors.store, metrics: components.metrics })
     const completer = startCompleter(config, { scheduler, store: doors.store, ...components })
     shutdown.add(async () => await completer?.stop())
@@ -261,12 +261,13 @@ function makeLayouts(
   )
 }
 
-/** What peers are served with. */
+/** What peers are served with, and who is told of them. */
 interface Served {
   readonly catalog: Catalog
   readonly traces: StartTraces
   readonly layouts: Layouts
   readonly exchange: Exchange
+  readonly membership: Membership
   readonly logger: Logger
 }
 
@@ -274,7 +275,7 @@ interface Served {
 async function connect(
   config: Config,
   { node, discovery, documents }: Doors,
-  { catalog, traces, layouts, exchange, logger }: Served,
+  { catalog, traces, layouts, exchange, membership, logger }: Served,
   shutdown: Shutdown,
 ): Promise<void> {
   await node.start()
@@ -290,7 +291,12 @@ async function connect(
   shutdown.add(async () => await documents.stop())
   shutdown.add(async () => await catalog.stop())
   shutdown.add(async () => await layouts.stop())
-  const links = new TrackerLinks(otherTrackers(config, node), { node, exchange, logger })
+  const links = new TrackerLinks(otherTrackers(config, node), {
+    node,
+    exchange,
+    logger,
+    onLeft: () => membership.trackerLeft(),
+  })
   links.start()
   shutdown.add(async () => await links.stop())
   await discovery.start()

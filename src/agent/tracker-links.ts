@@ -8,6 +8,8 @@ export interface TrackerLinksComponents {
   readonly node: P2pNode
   readonly exchange: Exchange
   readonly logger: Logger
+  /** A tracker is not connected any more. */
+  readonly onLeft: () => void
 }
 
 /** Keeps an exchange link with every tracker that is connected, so that it knows what we hold before anybody asks, also after it restarted. */
@@ -15,7 +17,7 @@ export class TrackerLinks {
   readonly #trackers: ReadonlyMap<string, PeerRef>
   readonly #components: TrackerLinksComponents
   readonly #tasks = new TaskGroup()
-  #unlisten: () => void = () => undefined
+  #unlisten: (() => void)[] = []
 
   constructor(trackers: readonly PeerRef[], components: TrackerLinksComponents) {
     this.#trackers = new Map(trackers.map((tracker) => [tracker.id, tracker]))
@@ -24,12 +26,17 @@ export class TrackerLinks {
 
   start(): void {
     const { node } = this.#components
-    this.#unlisten = node.onPeerConnected((peerId) => this.#link(peerId))
+    this.#unlisten = [
+      node.onPeerConnected((peerId) => this.#link(peerId)),
+      node.onPeerDisconnected((peerId) => {
+        if (this.#trackers.has(peerId)) this.#components.onLeft()
+      }),
+    ]
     for (const peerId of node.connectedPeers()) this.#link(peerId)
   }
 
   async stop(): Promise<void> {
-    this.#unlisten()
+    for (const unlisten of this.#unlisten) unlisten()
     await this.#tasks.close()
   }
 

@@ -1,4 +1,4 @@
-import { createHash, hash } from 'node:crypto'
+import { hash } from 'node:crypto'
 
 /**
  * A content digest as the OCI specifications write it, always `sha256:` and 64 lower-case hex digits.
@@ -23,7 +23,7 @@ export function digestOf(bytes: Uint8Array): Digest {
 
 /** The raw 32 bytes of the sha256 of `bytes`. */
 export function sha256(bytes: Uint8Array): Uint8Array {
-  return createHash('sha256').update(bytes).digest()
+  return hash('sha256', bytes, 'buffer')
 }
 
 /** The 64 hex digits of `digest`, without the algorithm. */

@@ -89,6 +89,11 @@ export class Discovery {
     this.#provides.add(digest, delayMs)
   }
 
+  /** What `provide` was told to put off is said within `delayMs` from now, which is asked for each. */
+  hastenProvides(delayMs: () => number): void {
+    this.#provides.hasten(delayMs)
+  }
+
   /** Says it no longer; peers told earlier may ask for up to an hour. */
   unprovide(digest: Digest): void {
     this.#provides.remove(digest)

@@ -69,6 +69,16 @@ export class ProvideQueue {
     else this.#enqueue(digest)
   }
 
+  /** What was put off waits no longer than `delayMs` gives for it from now. */
+  hasten(delayMs: () => number): void {
+    const nowMs = this.#components.clock.now()
+    for (const [digest, entry] of this.#entries) {
+      if (!entry.isFirst || entry.retry === undefined) continue
+      const shorterMs = delayMs()
+      if (nowMs + shorterMs < entry.retry.atMs) this.#retryIn(shorterMs, digest, entry)
+    }
+  }
+
   /** Stops providing `digest`; what other peers were told expires by itself. */
   remove(digest: Digest): void {
     const entry = this.#entries.get(digest)

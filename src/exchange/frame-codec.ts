@@ -72,7 +72,9 @@ export class FrameDecoder {
     let offset = 0
     while (offset < piece.byteLength && !this.#isDead) {
       const take = Math.min(piece.byteLength - offset, this.#partBytes - this.#filledBytes)
-      this.#target?.set(piece.subarray(offset, offset + take), this.#filledBytes)
+      // Most pieces are a whole record of a payload, and a view of each would be garbage every 16 KiB.
+      const part = take === piece.byteLength ? piece : piece.subarray(offset, offset + take)
+      this.#target?.set(part, this.#filledBytes)
       this.#filledBytes += take
       offset += take
       if (this.#filledBytes === this.#partBytes) this.#advance()

@@ -57,6 +57,11 @@ export class Lane {
     return this.#isClosed
   }
 
+  /** Whether what is sent now is taken at once; once it is not, only `send` waits until it is. */
+  get hasRoom(): boolean {
+    return this.#hasRoom
+  }
+
   /** Begins delivery to `sink`; called once. An error the sink throws aborts the lane with it. */
   listen(sink: LaneSink): void {
     this.#sink = sink

@@ -49,7 +49,7 @@ export class TlsCarrier {
 
   #optionsFor({ host, port }: BulkAddress, receive: (piece: Uint8Array) => void): ConnectionOptions {
     const callback = (bytes: number, buffer: Uint8Array): boolean => {
-      receive(buffer.subarray(0, bytes))
+      receive(bytes === buffer.byteLength ? buffer : buffer.subarray(0, bytes))
       return true
     }
     // Options of Node's that its types know for TCP sockets only.

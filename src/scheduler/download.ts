@@ -367,7 +367,8 @@ export class Download {
     this.#waiters.held(chunk)
     this.#events.chunkHeld(this.ref, chunk, digest, source, sizeBytes)
     if (this.#ingest.hasAll) this.#verify()
-    this.#replan()
+    // A chunk of a peer's ends its request, which plans again when its place is free.
+    if (source === 'origin') this.#replan()
   }
 
   /** downloading -> verifying -> complete | downloading */

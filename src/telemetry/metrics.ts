@@ -16,13 +16,16 @@ export interface MetricInit<L extends string> {
 export class Metrics {
   readonly #registry = new Registry()
 
-  counter<L extends string = never>(init: MetricInit<L>): Counter<L> {
-    return new Counter<L>({
+  /** `collect` is called before each render, to add what was counted elsewhere because it happens too often. */
+  counter<L extends string = never>(init: MetricInit<L>, collect?: (counter: Counter<L>) => void): Counter<L> {
+    const counter: Counter<L> = new Counter<L>({
       name: init.name,
       help: init.help,
       labelNames: init.labels ?? [],
       registers: [this.#registry],
+      ...(collect === undefined ? {} : { collect: () => collect(counter) }),
     })
+    return counter
   }
 
   /** `collect` is called before each render, to set a value that is read rather than followed. */

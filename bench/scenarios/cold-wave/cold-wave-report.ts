@@ -49,7 +49,8 @@ function idealOf({ links, runs: [run] }: WavesInit): number | undefined {
   return (run.imageBytes * 8) / Math.min(links.nodeBitsPerSecond, links.originBitsPerSecond)
 }
 
-function figuresOf({ wave, imageBytes, originBytes, sources, zonePairs }: MeasuredWave, yardstick: number): Figures {
+function figuresOf(measured: MeasuredWave, yardstick: number): Figures {
+  const { wave, imageBytes, originBytes, cpuSeconds, sources, zonePairs } = measured
   const seconds = wave.reports.map(({ startedAtMs, endedAtMs }) => (endedAtMs - startedAtMs) / 1_000)
   return {
     makespanSeconds: wave.makespanSeconds,
@@ -61,6 +62,7 @@ function figuresOf({ wave, imageBytes, originBytes, sources, zonePairs }: Measur
     originRatio: originBytes / imageBytes,
     directBytes: wave.directBytes,
     resumedBodies: wave.resumedBodies,
+    cpuSeconds: { ...cpuSeconds },
     ...(sources === undefined
       ? {}
       : {
@@ -104,7 +106,18 @@ function tableOf({ flags, links }: WavesInit, runs: readonly Figures[], baseline
   ]
   return {
     title: `${flags.nodes} nodes pull ${formatBytes(flags.size)} in ${flags.layers} layers, ${shape}`,
-    headers: ['run', 'makespan', 'ratio', 'median pull', 'from origin', 'copies', 'shared', 'direct'],
+    headers: [
+      'run',
+      'makespan',
+      'ratio',
+      'median pull',
+      'from origin',
+      'copies',
+      'shared',
+      'direct',
+      'CPU agents',
+      'others',
+    ],
     rows,
   }
 }
@@ -121,7 +134,13 @@ function rowOf(name: string, run: Figures): readonly string[] {
     figureAt(run, 'originRatio').toFixed(3),
     Number.isNaN(share) ? '-' : formatShare(share, 1),
     formatBytes(figureAt(run, 'directBytes')),
+    formatCpu(run, ['agents']),
+    formatCpu(run, ['tracker', 'clients', 'origin']),
   ]
+}
+
+function formatCpu(run: Figures, roles: readonly string[]): string {
+  return `${roles.reduce((sum, role) => sum + figureAt(run, `cpuSeconds.${role}`), 0).toFixed(1)} s`
 }
 
 /** How many nodes were done at which time, in the first run with Shoal and the first without. */

@@ -8,6 +8,7 @@ import { runWave, type Wave } from '../../lab/wave.ts'
 import type { ScenarioContext } from '../../scenario.ts'
 import { pullsFromOrigin, pullsThroughAgents, pullTimeoutMs, storeQuota, WARM_UP_BYTES } from '../lab-pulls.ts'
 import type { ColdWaveFlags } from './cold-wave-flags.ts'
+import { CpuSample, type CpuSeconds } from './wave-cpu.ts'
 import { type SourceBytes, sourceBytes, zonePairs, type ZonePairs } from './status-difference.ts'
 
 /** One wave as it was measured. */
@@ -15,6 +16,7 @@ export interface MeasuredWave {
   readonly wave: Wave
   readonly imageBytes: number
   readonly originBytes: number
+  readonly cpuSeconds: CpuSeconds
   /** What the agents took from where; `undefined` without Shoal. */
   readonly sources?: SourceBytes
   /** Bytes between zones, by `z1 from z2`. */
@@ -56,17 +58,20 @@ export class ColdWave implements AsyncDisposable {
     const image = await this.#freshImage()
     const before = await fleet.statuses({ signal })
     const originBefore = await this.#lab.origin.sentBytes({ signal })
+    const cpuBefore = await CpuSample.take(this.#lab, fleet)
     const killer = new Killer(this.#flags.kill, fleet)
     const wave = await this.#pull(image, fleet.nodes, (share) => {
       killer.at(share)
       onProgress(share)
     })
+    const cpuSeconds = (await CpuSample.take(this.#lab, fleet)).since(cpuBefore)
     const originBytes = (await this.#lab.origin.sentBytes({ signal })) - originBefore
     const after = await fleet.statuses({ signal })
     await this.#replaceWhatWasKilled()
     const difference = byNode(before, after)
     const zones = this.#flags.zones === undefined ? {} : { zonePairs: zonePairs(difference) }
-    return { wave, imageBytes: image.imageBytes, originBytes, sources: sourceBytes(difference), ...zones }
+    const sources = sourceBytes(difference)
+    return { wave, imageBytes: image.imageBytes, originBytes, cpuSeconds, sources, ...zones }
   }
 
   /** All clients pull a fresh image straight from the origin, over the same links. */
@@ -74,9 +79,11 @@ export class ColdWave implements AsyncDisposable {
     const { signal } = this.#context
     const image = await this.#freshImage()
     const originBefore = await this.#lab.origin.sentBytes({ signal })
+    const cpuBefore = await CpuSample.take(this.#lab, undefined)
     const wave = await this.#pull(image, undefined, onProgress)
+    const cpuSeconds = (await CpuSample.take(this.#lab, undefined)).since(cpuBefore)
     const originBytes = (await this.#lab.origin.sentBytes({ signal })) - originBefore
-    return { wave, imageBytes: image.imageBytes, originBytes }
+    return { wave, imageBytes: image.imageBytes, originBytes, cpuSeconds }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

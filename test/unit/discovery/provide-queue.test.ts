@@ -41,6 +41,20 @@ describe('provide queue', () => {
     assert.equal(records.provided.length, 1)
   })
 
+  it('begins sooner what was put off when it is hastened, and nothing later', async () => {
+    const { records, clock, queue } = setUp()
+    queue.add(layer, 100_000)
+    queue.add(other, 5_000)
+    queue.hasten(() => 10_000)
+    await clock.advance(5_000)
+    assert.deepEqual(records.provided, [other])
+    await clock.advance(5_000)
+    assert.deepEqual(records.provided, [other, layer])
+    queue.hasten(() => 1_000)
+    await clock.advance(3_600_000)
+    assert.equal(records.provided.length, 2)
+  })
+
   it('tries again with growing waits while nobody can be told', async () => {
     const { records, clock, queue } = setUp()
     records.reach = 0

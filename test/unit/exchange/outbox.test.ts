@@ -43,3 +43,17 @@ test('more than a peer may leave unread ends its stream', async () => {
   outbox.post(gone)
   await outbox.finished()
 })
+
+test('a message waits for a peer that does not read, and ends its stream in time', async () => {
+  const { outbox, far, lane, clock } = bench()
+  far.hold(true)
+  const map = new Uint8Array(2 * 1024 * 1024)
+  outbox.post(gone, map)
+  outbox.post(gone)
+  await turns()
+  await clock.advance(19_000)
+  assert.equal(lane.isClosed, false)
+  await clock.advance(2_000)
+  assert.equal(lane.isClosed, true)
+  await outbox.finished()
+})
