@@ -12,7 +12,7 @@ function setUp(hasTracker: boolean) {
   const membership = new Membership({
     random: () => 0.5,
     discovery: {
-      provide: (_digest, delayMs) => void delays.push(delayMs),
+      provide: (_digest, delayMs) => void delays.push(delayMs ?? 0),
       hastenProvides: (delayMs) => void delays.push(delayMs()),
       unprovide: () => {},
       reportDead: () => {},
