@@ -18,14 +18,17 @@ import { readToc } from './origin-toc.ts'
 import type { LayoutPeers, LayoutQuestion } from './ports.ts'
 import type { TocReader } from './toc-reader.ts'
 
-/** Longest that a table of contents may take to come from the origin and to be read: the first byte of its layer waits for it. */
-const CUT_MS = 2_000
+/** Longest that all of it may take: the first byte of the layer waits for it, and a lazy client is told to come again after 4 s. */
+const FIND_MS = 2_500
 
 /** Longest wait for trackers: one of them may read the table of contents first, and its answer has to get here. */
-const TRACKERS_MS = 2_500
+const TRACKERS_MS = 2_000
+
+/** Longest that a table of contents may take to come from the origin and to be read: a token, a redirect and two answers. */
+const CUT_MS = 1_800
 
 /** Longest wait for agents, who answer from memory. */
-const AGENTS_MS = 500
+const AGENTS_MS = 300
 
 /** How long trackers that said nothing are not asked again: each layer of a pull would wait for them anew. */
 const TRACKERS_REST_MS = 30_000
@@ -74,13 +77,14 @@ export class Layouts {
     return this.#settled(ref) ?? gridLayout(ref.sizeBytes)
   }
 
-  /** Settles how a blob is to be cut that may be about to begin. Takes a few seconds at most; a failure leaves it to the grid. */
+  /** Settles how a blob is to be cut that may be about to begin. Takes two or three seconds at most; a failure leaves it to the grid. */
   async find(ref: BlobRef, access: OriginAccess, options: AbortOptions): Promise<void> {
     const { anchorOf, book, logger } = this.#components
     const anchor = anchorOf(ref.digest)
     if (this.#init.role === 'tracker' || anchor === undefined || this.#settled(ref) !== undefined) return
     try {
-      const layout = await this.#layoutOfSwarm({ ref, anchor, origins: bearerGrants(access) }, access, options)
+      const signal = within(FIND_MS, options.signal)
+      const layout = await this.#layoutOfSwarm({ ref, anchor, origins: bearerGrants(access) }, access, { signal })
       if (this.#settled(ref) === undefined) book.settle(ref, layout)
     } catch (error) {
       if (options.signal?.aborted === true) return

@@ -9,7 +9,7 @@ import type { ShoalProcess } from '../support/shoal-process.ts'
 import { estargzLayer, zstdChunkedLayer } from '../support/toc-layers.ts'
 import { someFiles, tocImage, withOneChanged } from '../support/toc-image.ts'
 
-const TEST_TIMEOUT_MS = 60_000
+const TEST_TIMEOUT_MS = 120_000
 
 /** Some 12 MB of files that each are a part of a chunk. */
 const FILES = someFiles(120, 100_000)
