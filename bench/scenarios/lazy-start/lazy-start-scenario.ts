@@ -3,7 +3,7 @@ import { numberOf, parseRate } from '../../flag-values.ts'
 import type { Scenario, ScenarioContext } from '../../scenario.ts'
 import { UsageError } from '../../usage-error.ts'
 import type { Figures } from '../run-figures.ts'
-import { givenLazyImage } from './given-image.ts'
+import { numpyImage } from './lazy-image.ts'
 import { LazyStartLab, type LazyStartLabInit } from './lazy-start-lab.ts'
 import { type ReadBack, readBack } from './read-back.ts'
 import { reportLazyStart } from './lazy-start-report.ts'
@@ -15,7 +15,10 @@ export const lazyStartScenario: Scenario = {
   summary:
     'First line of a lazily started container, by real containerd and stargz: from peers, cold, from the registry',
   flags: [
-    { flags: '--image-layout <folder>', description: 'OCI layout of an image with python3 and numpy' },
+    {
+      flags: '--image-layout <folder>',
+      description: 'OCI layout of an image with python3 and numpy; default: built of Debian packages',
+    },
     {
       flags: '--rate <rate>',
       description: 'link of each node and of the tracker, both ways',
@@ -40,21 +43,15 @@ export const lazyStartScenario: Scenario = {
       defaultValue: false,
     },
   ],
-  examples: [
-    'lazy-start --image-layout /var/tmp/numpy-image --runs 2',
-    'lazy-start --image-layout /var/tmp/numpy-image --starts warm,direct --runs 5',
-  ],
+  examples: ['lazy-start --runs 2', 'lazy-start --starts warm,direct --runs 5'],
 
   async run(flags, context) {
     const obstacle = stargzObstacle()
     if (obstacle !== undefined) throw new UsageError(`lazy-start cannot run here: ${obstacle}`)
-    const folder = flags['imageLayout'] as string | undefined
-    if (folder === undefined)
-      throw new UsageError('lazy-start needs --image-layout FOLDER: an image with python3 and numpy')
     const nodeBitsPerSecond = flags['rate'] as number
     const originBitsPerSecond = (flags['originRate'] as number | undefined) ?? nodeBitsPerSecond
-    context.progress('converting the image to eStargz')
-    const image = await givenLazyImage(folder)
+    context.progress('building the image and converting it to eStargz, unless an earlier run has left it')
+    const image = await numpyImage(flags['imageLayout'] as string | undefined)
     const init = { image, nodeBitsPerSecond, originBitsPerSecond, latencyMs: flags['latency'] as number }
     const variants = (flags['starts'] as readonly Variant[] | undefined) ?? VARIANTS
     const readsBack = flags['readBack'] === true

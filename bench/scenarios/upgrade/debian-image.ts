@@ -45,7 +45,7 @@ export async function debianImage(size: ImageSize, version: ImageVersion): Promi
 }
 
 async function prepare(): Promise<DebianArchives> {
-  const advice = 'give two images of your own with --before and --after'
+  const advice = 'give images of your own (see --help)'
   if (!isRoot() || !isDebian()) throw new UsageError(`the images are built of Debian packages, as root: ${advice}`)
   const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/sbin']
   const missing = BUILDERS.filter((name) => !folders.some((folder) => existsSync(join(folder, name))))

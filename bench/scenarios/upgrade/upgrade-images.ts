@@ -35,7 +35,8 @@ async function givenOrBuilt({ before, after, image }: UpgradeFlags): Promise<Ver
   return { before: await imageInLayout(folders[0]), after: await imageInLayout(folders[1]) }
 }
 
-function isEstargz({ layers }: BuiltImage): boolean {
+/** Whether stargz's converter has made all of its layers. */
+export function isEstargz({ layers }: BuiltImage): boolean {
   return layers.every((layer) => {
     const { annotations } = layer as Descriptor & { readonly annotations?: Readonly<Record<string, string>> }
     return annotations?.[TOC_ANNOTATION] !== undefined
