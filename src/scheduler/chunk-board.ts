@@ -1,3 +1,5 @@
+import { RarityOrder } from './rarity-order.ts'
+
 /** One request for one chunk: from whom, since when, and how to end it. */
 export interface Attempt {
   readonly chunk: number
@@ -14,13 +16,14 @@ export const ORIGIN = 'origin'
  * A chunk is `missing` (no attempt, not held), `in flight` (one or more attempts) or held (the blob says so).
  */
 export class ChunkBoard {
+  /** How many agents hold each chunk. */
+  readonly rarity: RarityOrder
   readonly #attempts = new Map<number, Attempt[]>()
-  readonly #copies: Uint16Array
   /** 1 for each chunk in flight: a plan asks this of every chunk. */
   readonly #inFlight: Uint8Array
 
   constructor(chunkCount: number) {
-    this.#copies = new Uint16Array(chunkCount)
+    this.rarity = new RarityOrder(chunkCount)
     this.#inFlight = new Uint8Array(chunkCount)
   }
 
@@ -63,17 +66,15 @@ export class ChunkBoard {
   }
 
   addCopy(chunk: number): void {
-    const copies = this.#copies[chunk]
-    if (copies !== undefined) this.#copies[chunk] = copies + 1
+    this.rarity.add(chunk)
   }
 
   removeCopy(chunk: number): void {
-    const copies = this.#copies[chunk]
-    if (copies !== undefined && copies > 0) this.#copies[chunk] = copies - 1
+    this.rarity.remove(chunk)
   }
 
   /** Followed agents that hold `chunk`. */
   copiesOf(chunk: number): number {
-    return this.#copies[chunk] ?? 0
+    return this.rarity.copiesOf(chunk)
   }
 }

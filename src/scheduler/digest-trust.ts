@@ -14,12 +14,15 @@ export class DigestTrust {
   readonly #claimants = new Map<number, Map<string, Set<string>>>()
   /** Maps not believed yet, by their content, with who signed them. */
   readonly #candidates = new Map<string, { readonly map: ChunkMap; readonly signers: Set<string> }>()
+  /** Chunks without a believed digest. */
+  #unknown: number
   #agreement: number
   readonly #isTrustedSigner: (signer: string) => boolean
 
   /** With an infinite `agreement` no agent's word counts, nor a map that one has signed, whatever else speaks for it. */
   constructor(chunkCount: number, agreement: number, isTrustedSigner: (signer: string) => boolean) {
     this.#digests = new Array<Uint8Array | undefined>(chunkCount).fill(undefined)
+    this.#unknown = chunkCount
     this.#agreement = agreement
     this.#isTrustedSigner = isTrustedSigner
   }
@@ -43,12 +46,13 @@ export class DigestTrust {
 
   /** Every chunk has a believed digest. */
   get isWhole(): boolean {
-    return !this.#digests.includes(undefined)
+    return this.#unknown === 0
   }
 
   /** A tracker, or the origin itself, says so: believed at once, and over anything that peers agreed on before. */
   vouch(chunk: number, digest: Uint8Array): void {
     if (chunk < 0 || chunk >= this.#digests.length) return
+    if (this.#digests[chunk] === undefined) this.#unknown--
     this.#digests[chunk] = digest
     this.#claimants.delete(chunk)
   }
@@ -93,12 +97,14 @@ export class DigestTrust {
   distrust(): void {
     this.#agreement = Number.POSITIVE_INFINITY
     this.#digests.fill(undefined)
+    this.#unknown = this.#digests.length
     this.#claimants.clear()
     this.#candidates.clear()
   }
 
   #believe(map: ChunkMap): void {
     for (let chunk = 0; chunk < this.#digests.length; chunk++) this.#digests[chunk] = map.digestAt(chunk)
+    this.#unknown = this.#digests.filter((digest) => digest === undefined).length
     this.#claimants.clear()
     this.#candidates.clear()
   }

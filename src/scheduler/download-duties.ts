@@ -96,10 +96,12 @@ export class DownloadDuties {
 
   /** `peer` has `chunk` now; to be called before that is noted. */
   gained(peer: PeerState, chunk: number, nowMs: number): void {
-    const { swarm, isHad } = this.#components
+    const { swarm, board, isHad } = this.#components
     if (peer.isFar && !this.#farSinceMs.has(chunk)) this.#farSinceMs.set(chunk, nowMs)
-    if (!isHad(chunk) && !swarm.sharers.some((other) => other.zone === peer.zone && other.holds(chunk)))
-      peer.lastNewMs = nowMs
+    if (isHad(chunk)) return
+    const isNew =
+      board.copiesOf(chunk) === 0 || !swarm.sharers.some((other) => other.zone === peer.zone && other.holds(chunk))
+    if (isNew) peer.lastNewMs = nowMs
   }
 
   /**

@@ -264,9 +264,12 @@ export class Download {
 
   #act(): void {
     const isIdle = this.blob.isComplete || this.#wholeCheck.isRunning || this.#demands.size === 0
-    this.#fetcher.round(() => {
-      if (!isIdle && this.#freeSlots > 0) for (const action of plan(this.#view())) this.#perform(action)
-    })
+    const hasRoom = !isIdle && this.#freeSlots > 0
+    // With every slot in use there is nothing to plan, nor is anything held back that could be let go.
+    if (hasRoom || this.#fetcher.isHeldBack)
+      this.#fetcher.round(() => {
+        if (hasRoom) for (const action of plan(this.#view())) this.#perform(action)
+      })
     this.#share.planned(!isIdle && this.#share.freeChunks === 0)
     if (!isIdle) this.#failIfExhausted()
   }

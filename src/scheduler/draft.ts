@@ -51,6 +51,13 @@ export class Draft {
     return this.#slots <= 0 || (this.#room <= 0 && this.#isWindowAll)
   }
 
+  /** One more chunk that nobody holds, and for which no reader waits, would change the plan. */
+  get takesOrphans(): boolean {
+    const { duty, isSettled, isTrackerPending, isTakingStock, trust, mayReadOrigin } = this.#view
+    if (isTakingStock || (!isSettled && (isTrackerPending || trust.hearsAgents))) return false
+    return duty === undefined ? mayReadOrigin && this.#originReads < 1 : this.#anyNeeded < this.#anyRoom
+  }
+
   place(chunk: number, urgency: Urgency): void {
     const view = this.#view
     if (this.#taken.has(chunk)) return
@@ -136,10 +143,10 @@ export class Draft {
       else if (duty.restUntilMs <= nowMs && this.#hasRoom(duty, lanes)) this.#ask(duty, chunk)
       return
     }
-    // Whoever has duty for it fetches it for itself, and will say so.
-    if (urgency !== 'range' && this.#view.dutyHolder(chunk) !== undefined) return
     const spare = urgency === 'range' ? MAX_ORIGIN_READS : 1
     if (!mayReadOrigin || this.#originReads >= spare) return
+    // Whoever has duty for it fetches it for itself, and will say so.
+    if (urgency !== 'range' && this.#view.dutyHolder(chunk) !== undefined) return
     const isAny = urgency === 'bulk' || urgency === 'background'
     this.#readOrigin(isAny ? (this.#firstOfDuty() ?? chunk) : chunk, urgency)
   }

@@ -6,7 +6,7 @@ import { wantedInOrder } from './wanted.ts'
 export function plan(view: PlanView): Action[] {
   const draft = new Draft(view)
   if (draft.isFull) return []
-  for (const { chunk, urgency } of wantedInOrder(view)) {
+  for (const { chunk, urgency } of wantedInOrder(view, () => draft.takesOrphans)) {
     draft.place(chunk, urgency)
     if (draft.isFull) break
   }

@@ -183,11 +183,14 @@ export class Swarm {
     const { discoveryBudgetMs } = this.#init.settings
     const ageMs = nowMs - this.#askedMs
     if (this.#trackers.isPending(nowMs)) return false
-    const haveAllReported = this.#connecting.size === 0 && this.agents.every((peer) => peer.hasReported)
     if (this.#trackers.duty(nowMs) !== undefined)
-      return ageMs >= discoveryBudgetMs || (haveAllReported && this.#candidates.size === 0)
+      return ageMs >= discoveryBudgetMs || (this.#candidates.size === 0 && this.#haveAllReported)
     if (this.#isAlone && !this.#isWalking) return true
-    return ageMs >= ANSWER_PATIENCE_MS || (ageMs >= discoveryBudgetMs && haveAllReported)
+    return ageMs >= ANSWER_PATIENCE_MS || (ageMs >= discoveryBudgetMs && this.#haveAllReported)
+  }
+
+  get #haveAllReported(): boolean {
+    return this.#connecting.size === 0 && this.agents.every((peer) => peer.hasReported)
   }
 
   /** Peers may still turn up: a walk, a connection or the search for a tracker is under way. */

@@ -2,7 +2,8 @@ import { countOf, numberOf, parseRate, parseSize } from '../../flag-values.ts'
 import type { Chart, Table } from '../../report/index.ts'
 import type { Bar, Scenario, ScenarioContext } from '../../scenario.ts'
 import { type Figures, figureAt, summarize } from '../run-figures.ts'
-import { simulateWave, type WaveParams } from './wave.ts'
+import type { WaveParams } from './wave.ts'
+import { waveInThread } from './wave-thread.ts'
 
 /** How much longer than the best possible the last of all nodes may take. */
 const MAX_MAKESPAN_RATIO = 1.3
@@ -64,7 +65,7 @@ async function runsOf(params: WaveParams, context: ScenarioContext): Promise<Fig
   for (let run = 0; run < context.runs; run++) {
     const onProgress = (share: number) =>
       context.progress(`run ${run + 1} of ${context.runs}`, (run + share) / context.runs)
-    runs.push({ ...(await simulateWave({ ...params, seed: params.seed + run }, onProgress, context)) })
+    runs.push({ ...(await waveInThread({ ...params, seed: params.seed + run }, onProgress, context)) })
   }
   return runs
 }

@@ -33,6 +33,13 @@ export class Link {
     return this.rates.downBytesPerSecond / Math.max(1, this.receiving.size)
   }
 
+  /** With one flow more or less, what comes in was or will be limited here. */
+  get isNearlyFull(): boolean {
+    const { downBytesPerSecond } = this.rates
+    const shareBytesPerSecond = downBytesPerSecond / (this.receiving.size + 1)
+    return this.inBytesPerSecond + shareBytesPerSecond >= downBytesPerSecond * (1 - 2 * SAME_RATE)
+  }
+
   get isOverfull(): boolean {
     return this.inBytesPerSecond > this.rates.downBytesPerSecond * (1 + SAME_RATE)
   }
@@ -115,7 +122,8 @@ export class Flow {
 function shareAnew(from: Link, to: Link, clock: Clock): void {
   const changed = new Set<Flow>()
   const dirty = new Set<Link>([from])
-  for (const flow of to.receiving) dirty.add(flow.from)
+  // Whoever sends to a receiver with room to spare is held back by its own link only.
+  if (to.isNearlyFull) for (const flow of to.receiving) dirty.add(flow.from)
   let steps = 0
   for (const link of dirty) {
     dirty.delete(link)
@@ -145,7 +153,8 @@ function shareUplink(link: Link, changed: Set<Flow>): Link[] {
 }
 
 function byDemand({ sending }: Link): [Flow, number][] {
-  const flows = Array.from(sending, (flow): [Flow, number] => [flow, flow.mostBytesPerSecond])
+  const flows: [Flow, number][] = []
+  for (const flow of sending) flows.push([flow, flow.mostBytesPerSecond])
   return flows.length > 1 ? flows.sort((a, b) => a[1] - b[1]) : flows
 }
 
@@ -172,11 +181,18 @@ export async function transfer(
   await delay(clock, latencyMs, signal)
 }
 
-/** Virtual sleep; rejects with the signal's reason. */
+/** A wait that is over this soon is not worth being cut short. */
+const SHORT_MS = 5
+
+/** Virtual sleep; rejects with the signal's reason, at its end at the latest. */
 export async function delay(clock: Clock, ms: number, signal: AbortSignal | undefined): Promise<void> {
   signal?.throwIfAborted()
   const { promise, resolve, reject } = Promise.withResolvers<void>()
   const timer = clock.after(ms, resolve)
+  if (ms <= SHORT_MS) {
+    await promise
+    return signal?.throwIfAborted()
+  }
   const onAbort = () => reject(signal?.reason)
   signal?.addEventListener('abort', onAbort, { once: true })
   try {
