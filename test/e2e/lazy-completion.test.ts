@@ -65,8 +65,11 @@ test('an image read in part is completed from peers, and reads back with every p
   const originBytes = cluster.origin.counts.blobBytes
   await readLazily(cluster, reader)
   assert.ok((await completionOf(reader)).layers.length > 0, 'its layers are to be completed')
-  await eventually(async () => (await completionOf(reader)).done === LAYERS.length, 60_000)
-  assert.partialDeepStrictEqual(await completionOf(reader), { mode: 'idle', state: 'idle', layers: [] })
+  await eventually(async () => {
+    const { done, state } = await completionOf(reader)
+    return done === LAYERS.length && state === 'idle'
+  }, 60_000)
+  assert.partialDeepStrictEqual(await completionOf(reader), { mode: 'idle', layers: [] })
   assert.equal(await metricOf(reader, 'shoal_completion_layers_total', 'outcome="done"'), LAYERS.length)
   assert.ok(cluster.origin.counts.blobBytes - originBytes <= SAMPLED_BYTES, 'from peers, not from the registry')
 

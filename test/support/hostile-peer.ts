@@ -1,8 +1,9 @@
 import { readFile } from 'node:fs/promises'
 import {
+  type ChunkLayout,
   ChunkMap,
+  cutAlongToc,
   encodeSignedChunkMap,
-  type GridLayout,
   gridLayout,
   signChunkMap,
   type Signer,
@@ -25,6 +26,9 @@ import {
   type Subscription,
   type SuppliedChunk,
 } from '../../src/exchange/index.ts'
+import { ESTARGZ_FOOTER_BYTES, tocOffsetOf } from '../../src/layouts/estargz-footer.ts'
+import { membersOf } from '../../src/layouts/toc-members.ts'
+import { tocAnchorOf } from '../../src/oci/index.ts'
 import { type ClusterKey, createP2pNode, generateIdentity, type P2pNode, signerOf } from '../../src/p2p/index.ts'
 import { Metrics, silentLogger } from '../../src/telemetry/index.ts'
 import { type BuiltImage, blobPath } from './images.ts'
@@ -33,7 +37,7 @@ import type { ShoalProcess } from './shoal-process.ts'
 /** One layer as a peer that has it knows it. */
 export interface HeldLayer {
   readonly ref: BlobRef
-  readonly layout: GridLayout
+  readonly layout: ChunkLayout
   /** The true bytes of a chunk. */
   chunk(chunk: number): Uint8Array
 }
@@ -72,7 +76,7 @@ export class HostilePeer implements AsyncDisposable {
     const supply = new HostileSupply(await layersOf(image), misbehaviour, signerOf(identity))
     const exchange = new Exchange(
       { role: 'agent', uploadSlots: 64, maxLanesPerPeer: 4 },
-      { streams: node, supply, clock: systemClock, ...components },
+      { streams: node, supply, clock: systemClock, layoutOf: (ref) => supply.layoutOf(ref), ...components },
     )
     exchange.setHoldings(() => supply.digests)
     await node.start()
@@ -113,6 +117,10 @@ export class HostileSupply implements ChunkSupply {
 
   get digests(): readonly Digest[] {
     return [...this.#layers.keys()]
+  }
+
+  layoutOf({ digest, sizeBytes }: BlobRef): ChunkLayout {
+    return this.#layers.get(digest)?.layout ?? gridLayout(sizeBytes)
   }
 
   follow(peer: RemotePeer, ref: BlobRef, _origins: unknown, publisher: Publisher): Subscription | undefined {
@@ -188,12 +196,16 @@ export function withOneByteChanged(honest: Uint8Array): Uint8Array {
 }
 
 async function layersOf(image: BuiltImage): Promise<HeldLayer[]> {
+  const manifest = JSON.parse(await readFile(blobPath(image.layoutFolder, image.manifest.digest), 'utf8')) as {
+    readonly layers: readonly { readonly digest: string; readonly annotations?: Record<string, string> }[]
+  }
+  const annotationsByDigest = new Map(manifest.layers.map(({ digest, annotations }) => [digest, annotations]))
   return await Promise.all(
     image.layers.map(async ({ digest: text, size }) => {
       const bytes = await readFile(blobPath(image.layoutFolder, text))
       const digest = parseDigest(text)
       if (digest === undefined) throw new Error(`${text} is not a digest`)
-      const layout = gridLayout(size)
+      const layout = cutOf(bytes, annotationsByDigest.get(text) ?? {})
       const chunk = (number: number): Uint8Array => {
         const offset = layout.offsetOf(number)
         return new Uint8Array(bytes.subarray(offset, offset + layout.lengthOf(number)))
@@ -201,4 +213,13 @@ async function layersOf(image: BuiltImage): Promise<HeldLayer[]> {
       return { ref: { digest, sizeBytes: size }, layout, chunk }
     }),
   )
+}
+
+/** As everybody else cuts the layer, or nobody would ask for its chunks. */
+function cutOf(bytes: Buffer, annotations: Readonly<Record<string, string>>): ChunkLayout {
+  const anchor = tocAnchorOf(annotations)
+  const offset = tocOffsetOf(bytes.subarray(-ESTARGZ_FOOTER_BYTES))
+  if (anchor?.format !== 'estargz' || offset === undefined) return gridLayout(bytes.byteLength)
+  const section = bytes.subarray(offset, -ESTARGZ_FOOTER_BYTES)
+  return cutAlongToc(membersOf({ ...anchor, bytes: section, offset }), bytes.byteLength)
 }
