@@ -2,7 +2,7 @@
  * Loaded into each test file's process: ends one that goes on after its time. The runner's own timeout is for each test;
  * a file whose tests are over but that left a timer, socket or child behind would otherwise never end.
  */
-const FILE_TIMEOUT_MS = 240_000
+const FILE_TIMEOUT_MS = 480_000
 
 setTimeout(() => {
   console.error(
