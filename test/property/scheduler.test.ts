@@ -18,6 +18,9 @@ const BYTES_PER_SECOND = 100 * CHUNK
 /** All trouble is over by then, but the origin may stay down. */
 const TROUBLE_MS = 5_000
 
+/** Requests for later end by themselves, within their own deadline. */
+const FOR_LATER_MS = 25_000
+
 /** Longer than a reader's give-up time, its retries included. */
 const PATIENCE_MS = 120_000
 
@@ -101,6 +104,10 @@ async function readAs(
   }
 }
 
+/** What was asked for at background urgency goes on when its reader leaves: it is wanted later anyway. */
+const isForLater = (history: readonly Event[]): boolean =>
+  history.some(({ what }) => what.kind === 'read' && what.demand === 'background')
+
 async function live(seed: number, hasTracker: boolean, history: readonly Event[]): Promise<void> {
   const clock = new VirtualClock()
   const rates = { nodeBytesPerSecond: BYTES_PER_SECOND, originBytesPerSecond: BYTES_PER_SECOND }
@@ -124,9 +131,9 @@ async function live(seed: number, hasTracker: boolean, history: readonly Event[]
   }
   try {
     await runUntil(clock, Promise.all(readers), PATIENCE_MS)
-    await clock.advance(10)
+    await clock.advance(isForLater(history) ? FOR_LATER_MS : 10)
     for (const { id, requests } of cluster.agents) {
-      assert.equal(requests.now, 0, `${id} still asks with nobody reading`)
+      assert.equal(requests.now, 0, `${id} still asks long after everybody has read`)
       assert.ok(requests.most <= settings.inFlightPerDownload, `${id} had ${requests.most} requests under way`)
       assert.ok(requests.mostToPeer <= settings.depthPerPeer, `${id} had ${requests.mostToPeer} at one peer`)
     }
@@ -135,11 +142,20 @@ async function live(seed: number, hasTracker: boolean, history: readonly Event[]
   }
 }
 
+/** Found by chance once: what is left in the background is neither cancelled nor forgotten. */
+const LEFT_EARLY: Event[] = [
+  {
+    atMs: 0,
+    what: { kind: 'read', agent: 0, start: 0, length: 1, demand: 'background', stopAfterBytes: 1 },
+  },
+  { atMs: 4, what: { kind: 'origin down', agent: 0 } },
+]
+
 for (const hasTracker of [true, false]) {
   test(`every reader gets right bytes in order or fails in time ${hasTracker ? 'with' : 'without'} a tracker`, async () => {
     await fc.assert(
       fc.asyncProperty(fc.integer(), events, async (seed, history) => await live(seed, hasTracker, history)),
-      { numRuns: 60 },
+      { numRuns: 60, examples: [[0, LEFT_EARLY]] },
     )
   })
 }

@@ -57,7 +57,7 @@ describe('peers of one cluster', () => {
   })
 
   it('all get through when twenty dial one at the same moment from one host', async (test) => {
-    const swarm = await startP2pSwarm(21, { shape: 'apart' })
+    const swarm = await startP2pSwarm(21, { shape: 'apart', dialTimeoutMs: 20_000 })
     testScope(test).use(swarm)
     const [hub, ...others] = swarm.nodes as [P2pNode, ...P2pNode[]]
     await Promise.all(others.map((node) => node.connect(refOf(hub))))
