@@ -90,10 +90,10 @@ export class Demand {
     this.#waitingSinceMs ??= nowMs
   }
 
-  /** The same reader, wanting no more than its window. */
-  narrowed(): Demand {
-    if (this.kind !== 'whole') return this
-    const narrow = new Demand('open', this.#position, this.end, this.bandwidth)
+  /** The same reader, wanting no more than the next `windowBytes`. */
+  narrowed(windowBytes: number): Demand {
+    const end = Math.min(this.end, this.#position + windowBytes)
+    const narrow = new Demand(this.kind === 'whole' ? 'open' : this.kind, this.#position, end, this.bandwidth)
     narrow.#waitingSinceMs = this.#waitingSinceMs
     return narrow
   }
@@ -116,8 +116,8 @@ export class Demand {
 }
 
 /** The same readers, each wanting no more than its window; those that wait for nothing want nothing. */
-export function windowsOf(demands: Iterable<Demand>): Demand[] {
-  return [...demands].filter(({ kind }) => hasReader(kind)).map((demand) => demand.narrowed())
+export function windowsOf(demands: Iterable<Demand>, windowBytes: number): Demand[] {
+  return [...demands].filter(({ kind }) => hasReader(kind)).map((demand) => demand.narrowed(windowBytes))
 }
 
 /** The most pressing urgency that any of `demands` gives `chunk`. */

@@ -18,7 +18,7 @@ import type { PeerState } from './peer-state.ts'
 import { plan } from './plan.ts'
 import type { Action, PlanView } from './plan-view.ts'
 import type { OriginAccess, StoredBlob } from './ports.ts'
-import type { SchedulerSettings } from './settings.ts'
+import { overflowBytes, type SchedulerSettings } from './settings.ts'
 import { StallWatch } from './stall-watch.ts'
 import { Suspects } from './suspects.ts'
 import { Swarm } from './swarm.ts'
@@ -84,7 +84,7 @@ export class Download {
     const { settings, selfId, role } = init
     const { chunkCount } = blob.layout
     this.ref = blob.ref
-    this.#ingest = new Ingest(blob, components)
+    this.#ingest = new Ingest(blob, { ...components, overflowBytes: overflowBytes(settings) })
     this.#wholeCheck = new WholeCheck(this.#tasks, components.logger)
     this.#access = init.access
     this.#init = init
@@ -106,9 +106,10 @@ export class Download {
       { selfId, role, digest: this.ref.digest, chunkCount, dutyPatienceMs: settings.dutyPatienceMs },
       { swarm: this.swarm, board: this.#board, isHad: (chunk) => this.#ingest.isHad(chunk) },
     )
-    this.#adopter = new Adopter({ trust: this.#trust, ingest: this.#ingest, tasks: this.#tasks }, (chunk, digest) =>
-      this.#accepted(chunk, this.blob.layout.lengthOf(chunk), digest, 'store'),
-    )
+    this.#adopter = new Adopter({ trust: this.#trust, ingest: this.#ingest, tasks: this.#tasks }, (chunk, digest) => {
+      this.#lastProgressMs = this.#components.clock.now()
+      this.#accepted(chunk, this.blob.layout.lengthOf(chunk), digest, 'store')
+    })
     this.#holdings = new PeerHoldings(
       role,
       chunkCount,
@@ -319,7 +320,9 @@ export class Download {
 
   /** With no disk to hold it, nothing beyond what readers need next is fetched. */
   #effectiveDemands(): Demand[] {
-    return this.#ingest.isOverflowing ? windowsOf(this.#demands) : [...this.#demands]
+    return this.#ingest.isOverflowing
+      ? windowsOf(this.#demands, this.#init.settings.openWindowBytes)
+      : [...this.#demands]
   }
 
   #urgencyOf(chunk: number) {
@@ -350,6 +353,8 @@ export class Download {
   ): Promise<void> {
     const { byteLength } = payload.bytes
     const writing = this.#ingest.write(chunk, payload, digest, source)
+    // Without a disk the same chunks may come again and again, for readers who wait for another that never does.
+    if (this.#waiters.has(chunk) || !this.#ingest.isOverflowing) this.#lastProgressMs = this.#components.clock.now()
     // Those who read it need not wait for the disk.
     this.#waiters.held(chunk)
     if (!(await writing)) return
@@ -358,10 +363,9 @@ export class Download {
   }
 
   #accepted(chunk: number, sizeBytes: number, digest: Uint8Array, source: ByteSource): void {
-    this.#lastProgressMs = this.#components.clock.now()
     if (source === 'origin') {
       this.#originRest.delivered()
-      this.#duties.originGave(this.#lastProgressMs)
+      this.#duties.originGave(this.#components.clock.now())
     }
     this.#stalls.received(sizeBytes)
     this.ledger.add(source, sizeBytes)

@@ -10,6 +10,8 @@ import type { StoredBlob } from './ports.ts'
 export interface IngestComponents {
   readonly freshChunks: FreshChunks
   readonly logger: Logger
+  /** Kept in memory of a blob for which the disk has no room. */
+  readonly overflowBytes: number
 }
 
 /** What can be read of a blob. */
@@ -44,12 +46,14 @@ export class Ingest {
   readonly #sources = new Map<number, ByteSource>()
   readonly #fresh = new Map<number, Fresh>()
   readonly #freshChunks: FreshChunks
+  readonly #overflowBytes: number
   #blob: RememberingBlob
 
   constructor(blob: RememberingBlob, components: IngestComponents) {
     this.#blob = blob
     this.#logger = components.logger
     this.#freshChunks = components.freshChunks
+    this.#overflowBytes = components.overflowBytes
   }
 
   get blob(): StoredBlob {
@@ -169,7 +173,8 @@ export class Ingest {
     } catch (error) {
       if (isAbort(error)) throw error
       this.#logger.warn({ err: error, digest: this.ref.digest }, 'chunk not stored, passing it through')
-      if (!this.isOverflowing) this.#blob = new OverflowBlob(this.ref, this.#blob.layout, this.#blob)
+      if (!this.isOverflowing)
+        this.#blob = new OverflowBlob(this.ref, this.#blob.layout, this.#blob, this.#overflowBytes)
       await this.#blob.write(chunk, bytes, digest)
     }
   }

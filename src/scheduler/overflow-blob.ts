@@ -3,8 +3,8 @@ import { type AbortOptions, type BlobRef, ShoalError } from '../core/index.ts'
 import { type Lease, unpooled } from '../util/index.ts'
 import type { StoredBlob } from './ports.ts'
 
-/** Chunks kept in memory for one blob that the disk has no room for: what its readers' windows need, no more. */
-const MAX_CHUNKS_IN_MEMORY = 8
+/** Chunks kept in memory for one blob that the disk has no room for, however large: what the windows of some readers need. */
+const MIN_CHUNKS_IN_MEMORY = 8
 
 /**
  * A blob that goes on when the disk is full or broken: chunks that cannot be stored pass through memory, the oldest
@@ -15,11 +15,15 @@ export class OverflowBlob implements StoredBlob {
   readonly layout: ChunkLayout
   readonly #stored: StoredBlob | undefined
   readonly #chunks = new Map<number, { bytes: Uint8Array; digest: Uint8Array }>()
+  readonly #keptBytes: number
+  #bytes = 0
 
-  constructor(ref: BlobRef, layout: ChunkLayout, stored: StoredBlob | undefined) {
+  /** Keeps at least `keptBytes` of what was written last, in chunks that may be much smaller than the largest. */
+  constructor(ref: BlobRef, layout: ChunkLayout, stored: StoredBlob | undefined, keptBytes: number) {
     this.ref = ref
     this.layout = layout
     this.#stored = stored
+    this.#keptBytes = keptBytes
   }
 
   get heldCount(): number {
@@ -47,10 +51,12 @@ export class OverflowBlob implements StoredBlob {
   }
 
   async write(chunk: number, bytes: Uint8Array, chunkDigest: Uint8Array): Promise<void> {
+    this.#forget(chunk)
     this.#chunks.set(chunk, { bytes: Uint8Array.prototype.slice.call(bytes), digest: chunkDigest })
-    for (const oldest of this.#chunks.keys()) {
-      if (this.#chunks.size <= MAX_CHUNKS_IN_MEMORY) break
-      this.#chunks.delete(oldest)
+    this.#bytes += bytes.byteLength
+    for (const [oldest, { bytes: old }] of this.#chunks) {
+      if (this.#chunks.size <= MIN_CHUNKS_IN_MEMORY || this.#bytes - old.byteLength < this.#keptBytes) break
+      this.#forget(oldest)
     }
   }
 
@@ -83,6 +89,12 @@ export class OverflowBlob implements StoredBlob {
 
   release(): void {
     this.#chunks.clear()
+    this.#bytes = 0
     this.#stored?.release()
+  }
+
+  #forget(chunk: number): void {
+    this.#bytes -= this.#chunks.get(chunk)?.bytes.byteLength ?? 0
+    this.#chunks.delete(chunk)
   }
 }

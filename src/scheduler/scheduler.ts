@@ -11,7 +11,7 @@ import { FreshChunks } from './fresh-chunks.ts'
 import { OverflowBlob } from './overflow-blob.ts'
 import { ReadAhead } from './read-ahead.ts'
 import type { ChunkStore, OriginAccess, StoredBlob } from './ports.ts'
-import type { SchedulerSettings } from './settings.ts'
+import { overflowBytes, type SchedulerSettings } from './settings.ts'
 import { TaskGroup } from './task-group.ts'
 import { TrackerHealth } from './tracker-health.ts'
 import { TransferWindow } from './transfer-window.ts'
@@ -267,7 +267,7 @@ export class Scheduler {
     } catch (error) {
       if (isAbort(error)) throw error
       this.#logger.warn({ err: error, digest: ref.digest }, 'no room in the store, passing through')
-      return new OverflowBlob(ref, this.#components.layoutOf(ref), undefined)
+      return new OverflowBlob(ref, this.#components.layoutOf(ref), undefined, overflowBytes(this.#init.settings))
     }
   }
 

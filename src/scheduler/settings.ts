@@ -51,6 +51,14 @@ export interface SchedulerSettings {
 
 const MiB = 1024 * 1024
 
+/** Readers of one blob whose windows fit into memory where the disk has no room. */
+const OVERFLOW_WINDOWS = 4
+
+/** Kept in memory of a blob for which the disk has no room. */
+export function overflowBytes({ openWindowBytes }: SchedulerSettings): number {
+  return OVERFLOW_WINDOWS * openWindowBytes
+}
+
 export const defaultSettings: SchedulerSettings = {
   depthPerPeer: 4,
   inFlightPerDownload: 8,

@@ -13,6 +13,10 @@ export class Waiters {
     return this.#byChunk.size === 0
   }
 
+  has(chunk: number): boolean {
+    return this.#byChunk.has(chunk)
+  }
+
   get chunks(): Iterable<number> {
     return this.#byChunk.keys()
   }

@@ -92,7 +92,7 @@ export function ingestLab(chunkCount = 3) {
   const blob = new SlowBlob(chunkCount)
   const budget = new InFlightBudget(1_024)
   const freshChunks = new FreshChunks({ inFlightBytes: 1_024 }, { budget, clock })
-  const ingest = new Ingest(blob, { freshChunks, logger: silentLogger() })
+  const ingest = new Ingest(blob, { freshChunks, logger: silentLogger(), overflowBytes: 0 })
   const pool = new BufferPool({ maxIdleBytes: 4_096, minPooledBytes: 4, isPoisoning: true }, { clock })
   /** Of every chunk that was written, the buffer itself, which is read without leave. */
   const buffers: Uint8Array[] = []

@@ -36,7 +36,7 @@ describe('demand', () => {
     assert.deepEqual(urgencies(ahead).slice(0, 5), [undefined, 'ahead', 'ahead', 'ahead', undefined])
     assert.ok(isMorePressing('window', 'ahead') && isMorePressing('ahead', 'bulk'))
     assert.equal(ahead.bandwidth, 'lazy')
-    assert.deepEqual(windowsOf([ahead]), [], 'with no disk there is no place for it')
+    assert.deepEqual(windowsOf([ahead], 20), [], 'with no disk there is no place for it')
   })
 
   it('of a trace comes after what a reader reads next, before what pulls want at some time, and counts as nobody waiting', () => {
@@ -44,7 +44,7 @@ describe('demand', () => {
     assert.deepEqual(urgencies(trace).slice(2, 5), [undefined, 'trace', undefined])
     assert.ok(isMorePressing('ahead', 'trace') && isMorePressing('trace', 'bulk'))
     assert.equal(trace.bandwidth, 'background')
-    assert.deepEqual(windowsOf([trace]), [], 'with no disk there is no place for it')
+    assert.deepEqual(windowsOf([trace], 20), [], 'with no disk there is no place for it')
   })
 
   it('moves with its reader and ends when everything was read', () => {
@@ -70,9 +70,15 @@ describe('demand', () => {
   it('narrowed to its window keeps its place and its patience', () => {
     const demand = new Demand('whole', 20, 100)
     demand.waits(0)
-    const narrow = demand.narrowed()
+    const narrow = demand.narrowed(20)
     assert.deepEqual(urgencies(narrow).slice(1, 5), [undefined, 'window', 'window', undefined])
     assert.equal(narrow.urgencyOf(2, layout, 1_000, settings), 'range')
+    assert.deepEqual(urgencies(new Demand('range', 20, 100).narrowed(20)).slice(1, 5), [
+      undefined,
+      'range',
+      'range',
+      undefined,
+    ])
   })
 
   it('of several readers is as pressing as the most pressing of them', () => {

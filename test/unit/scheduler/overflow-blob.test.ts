@@ -16,7 +16,7 @@ async function write(blob: OverflowBlob, chunk: number): Promise<void> {
 
 describe('a blob without a disk', () => {
   it('gives out what was written, from any offset in the chunk', async () => {
-    const blob = new OverflowBlob(ref, layout, undefined)
+    const blob = new OverflowBlob(ref, layout, undefined, 0)
     await write(blob, 3)
     assert.deepEqual((await blob.lend(32, 5)).bytes, bytes.subarray(32, 37))
     assert.ok(blob.has(3) && !blob.has(4))
@@ -24,15 +24,23 @@ describe('a blob without a disk', () => {
   })
 
   it('keeps a bounded number of chunks, the oldest leaving first', async () => {
-    const blob = new OverflowBlob(ref, layout, undefined)
+    const blob = new OverflowBlob(ref, layout, undefined, 0)
     for (let chunk = 0; chunk < 20; chunk++) await write(blob, chunk)
     assert.equal(blob.heldCount, 8)
     assert.ok(!blob.has(11) && blob.has(12) && blob.has(19))
     await assert.rejects(blob.lend(0, 10), { code: 'CHUNK_GONE' })
   })
 
+  it('keeps more of them where they are small', async () => {
+    const blob = new OverflowBlob(ref, layout, undefined, 120)
+    for (let chunk = 0; chunk < 20; chunk++) await write(blob, chunk)
+    for (let again = 0; again < 20; again++) await write(blob, 19)
+    assert.equal(blob.heldCount, 12)
+    assert.ok(!blob.has(7) && blob.has(8))
+  })
+
   it('keeps its own copy, since a buffer may be used again', async () => {
-    const blob = new OverflowBlob(ref, layout, undefined)
+    const blob = new OverflowBlob(ref, layout, undefined, 0)
     const part = bytes.slice(0, 10)
     await blob.write(0, part, sha256(part))
     part.fill(0xff)
@@ -43,7 +51,7 @@ describe('a blob without a disk', () => {
     const content = SimulatedContent.real('layer', bytes, 10)
     const stored = await new SimulatedStore([content]).open(content.ref)
     await stored.write(0, content.bytesOf(0), content.digestAt(0))
-    const blob = new OverflowBlob(content.ref, layout, stored)
+    const blob = new OverflowBlob(content.ref, layout, stored, 0)
     await write(blob, 1)
     assert.deepEqual(
       Buffer.concat([(await blob.lend(0, 10)).bytes, (await blob.lend(10, 10)).bytes]),
