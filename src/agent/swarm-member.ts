@@ -6,7 +6,7 @@ import type { Config } from '../config/index.ts'
 import { type BlobRef, type PeerRef, sha256, systemClock } from '../core/index.ts'
 import { Discovery } from '../discovery/index.ts'
 import { Exchange } from '../exchange/index.ts'
-import { LayoutBook, Layouts, TocAnchors, WorkerTocReader } from '../layouts/index.ts'
+import { LayoutBook, Layouts, ReadTails, TocAnchors, WorkerTocReader } from '../layouts/index.ts'
 import { OriginClient } from '../origin/index.ts'
 import { createP2pNode, type Identity, loadOrCreateIdentity, type P2pNode, signerOf } from '../p2p/index.ts'
 import { defaultSettings, InFlightBudget, Scheduler, trackerSettings } from '../scheduler/index.ts'
@@ -74,6 +74,8 @@ interface Doors {
   /** How layers are cut that are begun, and which of them have a table of contents. */
   readonly layoutBook: LayoutBook
   readonly tocAnchors: TocAnchors
+  /** The origin as downloads read it. */
+  readonly tails: ReadTails
 }
 
 /** Starts store, peer, origin client and scheduler in the role that the configuration names. On failure nothing is left running. */
@@ -147,7 +149,21 @@ async function openDoors(config: Config, components: ProcessComponents, shutdown
   )
   const documents = new DocumentExchange({ trackers: otherTrackers(config, node) }, { streams: node, logger })
   const tocAnchors = new TocAnchors()
-  return { identity, limits, store, removals, origin, node, discovery, documents, buffers, layoutBook, tocAnchors }
+  const tails = new ReadTails(origin)
+  return {
+    identity,
+    limits,
+    store,
+    removals,
+    origin,
+    node,
+    discovery,
+    documents,
+    buffers,
+    layoutBook,
+    tocAnchors,
+    tails,
+  }
 }
 
 function makeCatalog(config: Config, doors: Doors, { logger }: ProcessComponents, shutdown: Shutdown): Catalog {
@@ -178,7 +194,7 @@ function makeCatalog(config: Config, doors: Doors, { logger }: ProcessComponents
 
 /** The scheduler, what it takes from peers and what it gives to them; the exchange serves both ways, hence the knot. */
 function makeBrain(config: Config, doors: Doors, components: ProcessComponents, shutdown: Shutdown) {
-  const { store, origin, node, discovery, identity, buffers, limits } = doors
+  const { store, node, discovery, identity, buffers, limits } = doors
   const { logger, metrics } = components
   const clock = systemClock
   const random = Math.random
@@ -206,7 +222,7 @@ function makeBrain(config: Config, doors: Doors, components: ProcessComponents, 
       findLayout: async (ref, access, options) => await layouts.find(ref, access, options),
       network: new ExchangeNetwork(config.trackers, { node, exchange: () => exchange, logger }),
       router: membership,
-      origin,
+      origin: doors.tails,
       budget: new InFlightBudget(settings.inFlightBytes),
       bandwidth: limits.download,
       clock,
@@ -241,7 +257,7 @@ function makeBrain(config: Config, doors: Doors, components: ProcessComponents, 
 
 function makeLayouts(
   { role }: Config,
-  { store, origin, documents, layoutBook, tocAnchors }: Doors,
+  { store, origin, documents, layoutBook, tocAnchors, tails }: Doors,
   { logger, metrics }: ProcessComponents,
   openLayoutOf: (ref: BlobRef) => ChunkLayout | undefined,
 ): Layouts {
@@ -252,6 +268,7 @@ function makeLayouts(
       anchorOf: (digest) => tocAnchors.anchorOf(digest),
       reader: new WorkerTocReader(),
       origin,
+      tails,
       peers: layoutPeers(documents, logger),
       heldLayoutOf: (ref) => openLayoutOf(ref) ?? store.layoutOf(ref),
       clock: systemClock,

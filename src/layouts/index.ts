@@ -6,5 +6,6 @@
 export { LayoutBook } from './layout-book.ts'
 export { Layouts, type LayoutsComponents, type LayoutsInit } from './layouts.ts'
 export type { LayoutPeers, LayoutQuestion } from './ports.ts'
+export { ReadTails } from './read-tails.ts'
 export { TocAnchors } from './toc-anchors.ts'
 export { type TocReader, WorkerTocReader } from './toc-reader.ts'

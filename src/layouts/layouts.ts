@@ -15,6 +15,7 @@ import { SingleFlight } from '../util/index.ts'
 import type { LayoutBook } from './layout-book.ts'
 import { type LayoutMetrics, layoutMetrics } from './metrics.ts'
 import { readToc } from './origin-toc.ts'
+import type { ReadTails } from './read-tails.ts'
 import type { LayoutPeers, LayoutQuestion } from './ports.ts'
 import type { TocReader } from './toc-reader.ts'
 
@@ -44,6 +45,8 @@ export interface LayoutsComponents {
   readonly anchorOf: (digest: Digest) => TocAnchor | undefined
   readonly reader: TocReader
   readonly origin: OriginSource
+  /** Keeps what was read of the end of a layer for those who begin it. */
+  readonly tails: Pick<ReadTails, 'note'>
   readonly peers: LayoutPeers
   /** How a blob is cut that is open or stored. */
   readonly heldLayoutOf: (ref: BlobRef) => ChunkLayout | undefined
@@ -113,6 +116,7 @@ export class Layouts {
       retryable: true,
     })
     await this.#flights.stop(reason)
+    await this.#components.reader.stop()
   }
 
   #settled(ref: BlobRef): ChunkLayout | undefined {
@@ -171,9 +175,12 @@ export class Layouts {
   }
 
   async #cut({ ref, anchor }: LayoutQuestion, access: OriginAccess, signal?: AbortSignal): Promise<ChunkLayout> {
-    const { origin, reader } = this.#components
+    const { origin, reader, tails } = this.#components
     const options = { signal: within(CUT_MS, signal) }
-    const members = await reader.read(await readToc(ref, anchor, access, origin, options), options)
+    reader.prepare()
+    const { section, tail } = await readToc(ref, anchor, access, origin, options)
+    if (tail !== undefined) tails.note(ref, tail.start, tail.bytes)
+    const members = await reader.read(section, options)
     return this.#from('origin', cutAlongToc(members, ref.sizeBytes))
   }
 

@@ -10,6 +10,12 @@ import type { TocSection } from './toc-members.ts'
 const TAIL_BYTES = 64 * 1024
 const TAIL_SHARE = 1 / 128
 
+/** A table of contents as the origin has it, and the end of the layer where it was read for that, footer included. */
+export interface ReadToc {
+  readonly section: TocSection
+  readonly tail?: { readonly start: number; readonly bytes: Uint8Array }
+}
+
 /** Reads bytes [start, end) of one layer. */
 type ReadRange = (start: number, end: number) => Promise<Buffer>
 
@@ -20,7 +26,7 @@ export async function readToc(
   access: OriginAccess,
   origin: OriginSource,
   { signal }: AbortOptions,
-): Promise<TocSection> {
+): Promise<ReadToc> {
   const read = async (start: number, end: number) => {
     const pieces: Uint8Array[] = []
     const options = { ...(signal === undefined ? {} : { signal }), bandwidthClass: () => 'lazy' as const }
@@ -32,7 +38,7 @@ export async function readToc(
     : await readZstdChunked(ref, anchor, read)
 }
 
-async function readEstargz({ sizeBytes }: BlobRef, digest: string, read: ReadRange): Promise<TocSection> {
+async function readEstargz({ sizeBytes }: BlobRef, digest: string, read: ReadRange): Promise<ReadToc> {
   const end = sizeBytes - ESTARGZ_FOOTER_BYTES
   if (end <= 0) throw new TocError(`no table of contents in ${sizeBytes} bytes`)
   const guess = Math.min(MAX_TOC_BYTES, TAIL_BYTES + Math.floor(sizeBytes * TAIL_SHARE))
@@ -41,18 +47,20 @@ async function readEstargz({ sizeBytes }: BlobRef, digest: string, read: ReadRan
   const offset = tocOffsetOf(tail.subarray(-ESTARGZ_FOOTER_BYTES))
   if (offset === undefined || offset >= end) throw new TocError('the layer does not end as eStargz does')
   if (end - offset > MAX_TOC_BYTES) throw new TocError(`table of contents of ${end - offset} bytes`)
-  const ofTail = tail.subarray(Math.max(0, offset - tailAt), -ESTARGZ_FOOTER_BYTES)
-  const bytes = offset < tailAt ? Buffer.concat([await read(offset, tailAt), ofTail]) : ofTail
-  return { format: 'estargz', digest, bytes, offset }
+  const start = Math.min(offset, tailAt)
+  const bytes = start < tailAt ? Buffer.concat([await read(start, tailAt), tail]) : tail
+  const toc = bytes.subarray(offset - start, -ESTARGZ_FOOTER_BYTES)
+  return { section: { format: 'estargz', digest, bytes: toc, offset }, tail: { start, bytes } }
 }
 
 async function readZstdChunked(
   ref: BlobRef,
   { digest, offset, sizeBytes, rawBytes }: ZstdChunkedAnchor,
   read: ReadRange,
-): Promise<TocSection> {
+): Promise<ReadToc> {
   if (sizeBytes > MAX_TOC_BYTES || rawBytes > MAX_RAW_TOC_BYTES)
     throw new TocError(`table of contents of ${rawBytes} bytes`)
   if (sizeBytes === 0 || offset + sizeBytes > ref.sizeBytes) throw new TocError('table of contents is not in the layer')
-  return { format: 'zstd-chunked', digest, bytes: await read(offset, offset + sizeBytes), offset }
+  const bytes = await read(offset, offset + sizeBytes)
+  return { section: { format: 'zstd-chunked', digest, bytes, offset } }
 }

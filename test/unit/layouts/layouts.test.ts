@@ -43,7 +43,12 @@ function layoutsLab(init: LabInit = {}) {
     {
       book,
       anchorOf: () => (init.hasAnchor === false ? undefined : anchor),
-      reader: { read: async (section) => membersOf(section) },
+      reader: {
+        prepare: () => undefined,
+        read: async (section) => membersOf(section),
+        stop: async () => undefined,
+      },
+      tails: { note: () => undefined },
       origin: {
         async *readBlob(_ref, given, { start, end }) {
           asked.origin++

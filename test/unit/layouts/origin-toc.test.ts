@@ -13,7 +13,7 @@ function originOf(bytes: Buffer) {
   const ranges: [number, number][] = []
   const ref = { digest: digestOf(bytes), sizeBytes: bytes.byteLength }
   const read = async (anchor: TocAnchor) =>
-    await readToc(ref, anchor, { origins: [] }, { readBlob: readBlob.bind(undefined, bytes, ranges) }, {})
+    (await readToc(ref, anchor, { origins: [] }, { readBlob: readBlob.bind(undefined, bytes, ranges) }, {})).section
   return { ranges, read }
 }
 
