@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { Catalog, DocumentExchange } from '../catalog/index.ts'
+import { Catalog, type CatalogComponents, DocumentExchange } from '../catalog/index.ts'
 import type { ChunkLayout } from '../chunking/index.ts'
 import type { Completer } from '../completion/index.ts'
 import type { Config } from '../config/index.ts'
@@ -83,7 +83,10 @@ export async function startSwarmMember(config: Config, components: ProcessCompon
   const shutdown = new Shutdown(components.logger)
   try {
     const doors = await openDoors(config, components, shutdown)
-    const catalog = makeCatalog(config, doors, components, shutdown)
+    const catalog = makeCatalog(config, doors, components, shutdown, (layers, asked) => {
+      doors.tocAnchors.note(layers)
+      layouts.foresee(layers, asked)
+    })
     const { scheduler, exchange, membership, layouts } = makeBrain(config, doors, components, shutdown)
     const traces = new StartTraces(config, { ...components, ...doors, peers: doors.documents, scheduler })
     shutdown.add(async () => await traces.stop())
@@ -166,8 +169,13 @@ async function openDoors(config: Config, components: ProcessComponents, shutdown
   }
 }
 
-function makeCatalog(config: Config, doors: Doors, { logger }: ProcessComponents, shutdown: Shutdown): Catalog {
-  const { store, origin, documents, tocAnchors } = doors
+function makeCatalog(
+  config: Config,
+  { store, origin, documents }: Doors,
+  { logger }: ProcessComponents,
+  shutdown: Shutdown,
+  onLayers: NonNullable<CatalogComponents['onLayers']>,
+): Catalog {
   const publicRepositories =
     config.role === 'tracker'
       ? new PublicRepositories(config.access, { store, origin, clock: systemClock, logger })
@@ -185,7 +193,7 @@ function makeCatalog(config: Config, doors: Doors, { logger }: ProcessComponents
       // A tracker's word is trusted, so it has it from the origin.
       ...(config.role === 'agent' ? { peers: documents } : {}),
       ...(publicRepositories === undefined ? {} : { publicRepositories }),
-      onLayers: (layers) => tocAnchors.note(layers),
+      onLayers,
       clock: systemClock,
       logger,
     },

@@ -41,6 +41,12 @@ export interface CatalogInit {
   readonly agreement: number
 }
 
+/** Where a manifest was asked for, and with whose rights. */
+export interface AskedManifest {
+  readonly origins: readonly OriginRef[]
+  readonly authorization: string | undefined
+}
+
 export interface CatalogComponents {
   readonly store: CatalogStore
   readonly origin: OriginDocuments
@@ -48,8 +54,8 @@ export interface CatalogComponents {
   readonly peers?: DocumentPeers
   /** Only in a tracker: what it can say of repositories that anybody may read. */
   readonly publicRepositories?: PublicRepositoryNotes
-  /** Told of the layers of each manifest that is handed out. */
-  readonly onLayers?: (layers: readonly Descriptor[]) => void
+  /** Told of the layers of each manifest that is handed out, and with which rights it was asked for. */
+  readonly onLayers?: (layers: readonly Descriptor[], asked: AskedManifest) => void
   readonly clock: Clock
   readonly logger: Logger
 }
@@ -126,7 +132,7 @@ export class Catalog {
     const stored = await this.#components.store.getDocument(digest)
     // What was stored for one repository is not to be had by naming another, which perhaps everybody may read.
     if (stored !== undefined && this.#belongs(digest, origins)) {
-      this.#tellLayers(stored)
+      this.#tellLayers(stored, origins, options)
       return stored
     }
     const key = `${digest} ${origins.map(keyOf).join()} ${options.authorization ?? ''}`
@@ -134,7 +140,7 @@ export class Catalog {
       const caller = { authorization: options.authorization, signal }
       const found = await this.#fetchManifest(origins, digest, caller)
       if (found !== undefined) {
-        this.#tellLayers(found.document)
+        this.#tellLayers(found.document, origins, options)
         await this.#keep(found.document, found.origin)
       }
       return found?.document
@@ -297,8 +303,8 @@ export class Catalog {
     }
   }
 
-  #tellLayers(document: ManifestDocument): void {
-    this.#components.onLayers?.(parsed(document)?.layers ?? [])
+  #tellLayers(document: ManifestDocument, origins: readonly OriginRef[], { authorization }: CallerOptions): void {
+    this.#components.onLayers?.(parsed(document)?.layers ?? [], { origins, authorization })
   }
 
   #belongs(digest: Digest, origins: readonly OriginRef[]): boolean {

@@ -34,6 +34,9 @@ const AGENTS_MS = 300
 /** How long trackers that said nothing are not asked again: each layer of a pull would wait for them anew. */
 const TRACKERS_REST_MS = 30_000
 
+/** Layers of one manifest looked ahead for: more than images have, few enough for a tracker. */
+const MAX_FORESEEN = 64
+
 export interface LayoutsInit {
   readonly role: PeerRole
   /** Agents that must name the same layout for it to be believed without the table of contents. */
@@ -66,6 +69,7 @@ export class Layouts {
   readonly #init: LayoutsInit
   readonly #components: LayoutsComponents
   readonly #flights = new SingleFlight<ChunkLayout>()
+  readonly #finds = new SingleFlight<void>()
   readonly #metrics: LayoutMetrics
   #trackersRestUntilMs = 0
 
@@ -82,18 +86,21 @@ export class Layouts {
 
   /** Settles how a blob is to be cut that may be about to begin. Takes two or three seconds at most; a failure leaves it to the grid. */
   async find(ref: BlobRef, access: OriginAccess, options: AbortOptions): Promise<void> {
-    const { anchorOf, book, logger } = this.#components
-    const anchor = anchorOf(ref.digest)
-    if (this.#init.role === 'tracker' || anchor === undefined || this.#settled(ref) !== undefined) return
+    if (!this.#isOpen(ref)) return
     try {
-      const signal = within(FIND_MS, options.signal)
-      const layout = await this.#layoutOfSwarm({ ref, anchor, origins: bearerGrants(access) }, access, { signal })
-      if (this.#settled(ref) === undefined) book.settle(ref, layout)
+      const key = `${ref.digest} ${access.authorization ?? ''}`
+      await this.#finds.run(key, options, async (signal) => await this.#find(ref, access, signal))
     } catch (error) {
       if (options.signal?.aborted === true) return
       this.#metrics.settled.inc({ source: 'none' })
-      logger.debug({ err: error, digest: ref.digest }, 'layer cut by the grid')
+      this.#components.logger.debug({ err: error, digest: ref.digest }, 'layer cut by the grid')
     }
+  }
+
+  /** Begins to settle how the layers of a manifest are to be cut, for a client that is about to ask for them. */
+  foresee(layers: readonly BlobRef[], access: OriginAccess): void {
+    for (const layer of layers.filter((ref) => this.#isOpen(ref)).slice(0, MAX_FORESEEN))
+      void this.find(layer, access, {})
   }
 
   /** Answers a peer: an agent from what it holds, a tracker by finding out; `undefined` when it cannot say. */
@@ -115,8 +122,23 @@ export class Layouts {
       blame: 'local',
       retryable: true,
     })
-    await this.#flights.stop(reason)
+    await Promise.all([this.#flights.stop(reason), this.#finds.stop(reason)])
     await this.#components.reader.stop()
+  }
+
+  /** There is a table of contents, and it is not settled yet what comes of it. */
+  #isOpen(ref: BlobRef): boolean {
+    const hasToc = this.#components.anchorOf(ref.digest) !== undefined
+    return this.#init.role === 'agent' && hasToc && this.#settled(ref) === undefined
+  }
+
+  async #find(ref: BlobRef, access: OriginAccess, signal: AbortSignal): Promise<void> {
+    const { anchorOf, book } = this.#components
+    const anchor = anchorOf(ref.digest)
+    if (anchor === undefined) return
+    const question = { ref, anchor, origins: bearerGrants(access) }
+    const layout = await this.#layoutOfSwarm(question, access, { signal: within(FIND_MS, signal) })
+    if (this.#settled(ref) === undefined) book.settle(ref, layout)
   }
 
   #settled(ref: BlobRef): ChunkLayout | undefined {

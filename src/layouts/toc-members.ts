@@ -30,16 +30,17 @@ const DIGEST = /^sha256:([0-9a-f]{8})/
 
 /**
  * Checks a table of contents against what the manifest says of it, and reads where the members begin. Throws a TocError
- * when it is another one, too large, or makes no sense. Takes up to some 100 ms a megabyte: not for the main thread.
+ * when it is another one, too large, or makes no sense. Takes up to some 100 ms a megabyte: long ones are not for the main
+ * thread.
  */
-export function membersOf(section: TocSection): FoundMembers {
+export function membersOf(section: TocSection, maxRawBytes = MAX_RAW_TOC_BYTES): FoundMembers {
   if (section.bytes.byteLength > MAX_TOC_BYTES)
     throw new TocError(`table of contents of ${section.bytes.byteLength} bytes`)
-  return collect(entriesOf(rawToc(section)), section.offset)
+  return collect(entriesOf(rawToc(section, maxRawBytes)), section.offset)
 }
 
-function rawToc({ format, digest, bytes }: TocSection): Uint8Array {
-  const options = { maxOutputLength: MAX_RAW_TOC_BYTES }
+function rawToc({ format, digest, bytes }: TocSection, maxRawBytes: number): Uint8Array {
+  const options = { maxOutputLength: maxRawBytes }
   try {
     if (format === 'estargz') {
       const json = onlyFileOf(gunzipSync(bytes, options))

@@ -2,7 +2,7 @@ import { Worker } from 'node:worker_threads'
 import pLimit from 'p-limit'
 import type { AbortOptions } from '../core/index.ts'
 import { TocError, TocUnreadError } from './errors.ts'
-import type { FoundMembers, TocSection } from './toc-members.ts'
+import { type FoundMembers, membersOf, type TocSection } from './toc-members.ts'
 import type { TocAnswer } from './toc-worker.ts'
 
 /** Reads tables of contents away from the main thread. */
@@ -23,6 +23,10 @@ const RESOURCE_LIMITS = { maxOldGenerationSizeMb: 512, maxYoungGenerationSizeMb:
 /** How long a thread waits for the next section: those of one pull come together, and starting it takes longer than most reads. */
 const LINGER_MS = 10_000
 
+/** Sections so short, and raw ones, are read at once: a few milliseconds, where a thread takes fifty to start. */
+const SHORT_BYTES = 32 * 1024
+const SHORT_RAW_BYTES = 512 * 1024
+
 /** Threads are started when a section is on its way, and end soon after the last: reading leaves much behind in their heaps. */
 export class WorkerTocReader implements TocReader {
   readonly #limit = pLimit(CONCURRENCY)
@@ -33,6 +37,8 @@ export class WorkerTocReader implements TocReader {
   }
 
   async read(section: TocSection, { signal }: AbortOptions): Promise<FoundMembers> {
+    const short = membersOfShort(section)
+    if (short !== undefined) return short
     return await this.#limit(async () => {
       signal?.throwIfAborted()
       const thread = this.#takeRested() ?? new TocThread()
@@ -63,6 +69,16 @@ export class WorkerTocReader implements TocReader {
     const [thread] = this.#resting
     if (thread !== undefined) this.#resting.delete(thread)
     return thread
+  }
+}
+
+/** The members where that takes no time; `undefined` when it might, or when something is wrong with the section. */
+function membersOfShort(section: TocSection): FoundMembers | undefined {
+  if (section.bytes.byteLength > SHORT_BYTES) return undefined
+  try {
+    return membersOf(section, SHORT_RAW_BYTES)
+  } catch {
+    return undefined
   }
 }
 

@@ -352,12 +352,13 @@ export class Download {
     peer: PeerState | undefined,
   ): Promise<void> {
     const { byteLength } = payload.bytes
-    const writing = this.#ingest.write(chunk, payload, digest, source)
     // Without a disk the same chunks may come again and again, for readers who wait for another that never does.
-    if (this.#waiters.has(chunk) || !this.#ingest.isOverflowing) this.#lastProgressMs = this.#components.clock.now()
+    const isProgress = this.#waiters.has(chunk) || !this.#ingest.isOverflowing
+    const writing = this.#ingest.write(chunk, payload, digest, source)
     // Those who read it need not wait for the disk.
     this.#waiters.held(chunk)
     if (!(await writing)) return
+    if (isProgress) this.#lastProgressMs = this.#components.clock.now()
     if (peer !== undefined) this.#events.receivedFrom(peer.zone, byteLength)
     this.#accepted(chunk, byteLength, digest, source)
   }

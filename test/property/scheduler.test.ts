@@ -165,11 +165,21 @@ const WIDER_THAN_MEMORY: Event[] = [
   wholeRead(2, 0, 0, 1, 'open'),
 ]
 
+/** A tracker that hears nothing of an agent sends it again and again what it has: no reason to wait on. */
+const SENT_AGAIN: Event[] = [
+  wholeRead(1, 0, 2 * CHUNK, 1, 'background'),
+  { atMs: 0, what: { kind: 'kill', agent: 1 } },
+  { atMs: 4, what: { kind: 'origin down', agent: 0 } },
+]
+
 for (const hasTracker of [true, false]) {
   test(`every reader gets right bytes in order or fails in time ${hasTracker ? 'with' : 'without'} a tracker`, async () => {
     await fc.assert(
       fc.asyncProperty(fc.integer(), events, async (seed, history) => await live(seed, hasTracker, history)),
-      { numRuns: 60, examples: [LEFT_EARLY, WIDER_THAN_MEMORY].map((found): [number, Event[]] => [0, found]) },
+      {
+        numRuns: 60,
+        examples: [LEFT_EARLY, WIDER_THAN_MEMORY, SENT_AGAIN].map((found): [number, Event[]] => [0, found]),
+      },
     )
   })
 }

@@ -8,14 +8,15 @@ import { tocAnchorOf } from '../../../src/oci/index.ts'
 import { someFiles } from '../../support/toc-image.ts'
 import { estargzLayer } from '../../support/toc-layers.ts'
 
-const layer = estargzLayer(someFiles(50, 1_000))
-const anchor = tocAnchorOf(layer.annotations) ?? assert.fail('no anchor')
-
-async function section() {
-  const ref = { digest: digestOf(layer.bytes), sizeBytes: layer.bytes.byteLength }
+/** Too long to be read on the main thread, and one that is not. */
+const layer = estargzLayer(someFiles(1_500, 100))
+const shortLayer = estargzLayer(someFiles(50, 1_000))
+async function section({ bytes, annotations } = layer) {
+  const anchor = tocAnchorOf(annotations) ?? assert.fail('no anchor')
+  const ref = { digest: digestOf(bytes), sizeBytes: bytes.byteLength }
   const origin = {
     async *readBlob(_ref: unknown, _access: unknown, { start, end }: { start: number; end: number }) {
-      yield layer.bytes.subarray(start, end)
+      yield bytes.subarray(start, end)
     },
   }
   return (await readToc(ref, anchor, { origins: [] }, origin, {})).section
@@ -29,11 +30,16 @@ describe('a table of contents read in a worker', { timeout: 30_000 }, () => {
     for (const { offsets } of found) assert.deepEqual([...offsets], layer.offsets)
   })
 
+  it('gives those of a short one as well', async () => {
+    const found = await new WorkerTocReader().read(await section(shortLayer), {})
+    assert.deepEqual([...found.offsets], shortLayer.offsets)
+  })
+
   it('that is another one is refused, and the next one read', async () => {
     const reader = new WorkerTocReader()
     const toc = await section()
     await assert.rejects(reader.read({ ...toc, digest: digestOf(Buffer.alloc(3)) }, {}), TocError)
-    assert.equal((await reader.read(toc, {})).offsets.length, 50)
+    assert.equal((await reader.read(toc, {})).offsets.length, 1_500)
   })
 
   it('is given up when nobody waits for it', async () => {

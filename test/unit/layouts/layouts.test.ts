@@ -97,6 +97,25 @@ describe('the layout of a layer with a table of contents', () => {
     assert.equal(asked.agents + asked.origin, 0)
   })
 
+  it('is asked for once by a manifest and by who reads the layer then', async () => {
+    const { layouts, asked } = layoutsLab({ ofTrackers: named })
+    layouts.foresee([ref], access)
+    await layouts.find(ref, access, {})
+    layouts.foresee([ref], access)
+    await layouts.find(ref, access, {})
+    assert.equal(layouts.layoutOf(ref).fingerprint, named.fingerprint)
+    assert.equal(asked.trackers, 1)
+  })
+
+  it('is not looked ahead for by a tracker, nor without a table of contents', async () => {
+    for (const init of [{ role: 'tracker' as const }, { hasAnchor: false }]) {
+      const { layouts, asked } = layoutsLab({ ...init, ofTrackers: named })
+      layouts.foresee([ref], access)
+      await layouts.find(ref, access, {})
+      assert.equal(asked.trackers + asked.agents + asked.origin, 0)
+    }
+  })
+
   it('is the grid where the tracker has cut it so', async () => {
     const { layouts, asked } = layoutsLab({ ofTrackers: gridLayout(ref.sizeBytes) })
     await layouts.find(ref, access, {})
