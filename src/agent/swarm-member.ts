@@ -85,7 +85,10 @@ export async function startSwarmMember(config: Config, components: ProcessCompon
     const doors = await openDoors(config, components, shutdown)
     const catalog = makeCatalog(config, doors, components, shutdown, (layers, asked) => {
       doors.tocAnchors.note(layers)
-      layouts.foresee(layers, asked)
+      layouts.foresee(
+        layers.map(({ digest, sizeBytes }) => ({ digest, sizeBytes })),
+        asked,
+      )
     })
     const { scheduler, exchange, membership, layouts } = makeBrain(config, doors, components, shutdown)
     const traces = new StartTraces(config, { ...components, ...doors, peers: doors.documents, scheduler })
