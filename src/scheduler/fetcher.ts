@@ -1,4 +1,3 @@
-import { pipe } from 'it-pipe'
 import type { ChunkLayout } from '../chunking/index.ts'
 import {
   type BlobRef,
@@ -6,19 +5,19 @@ import {
   isAbort,
   PeerBusyError,
   PeerLacksChunkError,
-  PeerProtocolError,
   type PeerRef,
   type Random,
   ShoalError,
 } from '../core/index.ts'
 import type { Bandwidth, BandwidthClass, Buffers, Lease } from '../util/index.ts'
 import { Allowance } from './allowance.ts'
-import { assembleChunks } from './chunk-assembler.ts'
-import { type Attempt, type ChunkBoard, ORIGIN } from './chunk-board.ts'
+import type { ChunkBoard } from './chunk-board.ts'
+import { ChunkVerifier } from './chunk-verifier.ts'
 import { type Urgency, WIRE_URGENCY } from './demand.ts'
 import type { DigestTrust } from './digest-trust.ts'
 import type { ByteSource } from './fetch-ledger.ts'
 import type { InFlightBudget } from './in-flight-budget.ts'
+import { OriginReads } from './origin-reads.ts'
 import type { PeerState } from './peer-state.ts'
 import type { OriginAccess, OriginSource, ReceivedChunk } from './ports.ts'
 import type { SchedulerSettings } from './settings.ts'
@@ -28,12 +27,6 @@ import type { WindowShare } from './transfer-window.ts'
 
 /** Rest for a tracker that cannot fetch this blob, before it may be asked to again. */
 const CANNOT_SEED_REST_MS = 10_000
-
-/** Chunks of an agent's word alone that are all compared with the origin before only a share of them is. */
-const ALWAYS_SAMPLED = 2
-
-/** Bytes compared: one network packet or three, and a liar cannot know which. */
-const SAMPLE_BYTES = 4096
 
 /** Longest rest for a peer that said busy: its queue is not ours alone, and it says so again if it still is. */
 const MAX_BUSY_REST_MS = 1_000
@@ -80,7 +73,7 @@ export interface FetcherListener {
   ended(): void
 }
 
-/** Carries out what the plan says: asks peers, reads the origin, verifies what comes. Owns the requests under way. */
+/** Carries out what the plan says: asks peers, has the origin read and what comes verified. Owns the requests to peers under way. */
 export class Fetcher {
   readonly #init: FetcherInit
   readonly #components: FetcherComponents
@@ -88,8 +81,8 @@ export class Fetcher {
   readonly #allowance: Allowance
   readonly #tasks = new TaskGroup()
   readonly #anyRequests = new Set<AbortController>()
-  /** Origin reads under way, each with the chunks it has still to begin. */
-  readonly #originReads = new Map<AbortController, number>()
+  readonly #verifier: ChunkVerifier
+  readonly #originReads: OriginReads
   #requests = 0
 
   constructor(init: FetcherInit, components: FetcherComponents, listener: FetcherListener) {
@@ -97,21 +90,29 @@ export class Fetcher {
     this.#components = components
     this.#listener = listener
     this.#allowance = new Allowance(components.bandwidth, () => listener.ended())
+    this.#verifier = new ChunkVerifier(init, components, listener)
+    this.#originReads = new OriginReads(init, components, {
+      came: async (chunk, payload) =>
+        await listener.accept(chunk, payload, this.#verifier.ofOrigin(chunk, payload.bytes), 'origin'),
+      isStillWanted: (chunk) => listener.isStillWanted(chunk),
+      bandwidthOf: (chunk) => listener.bandwidthOf(chunk),
+      failed: (error) => listener.originFailed(error),
+      ended: () => listener.ended(),
+    })
   }
 
   /** Requests that hold or may come to hold a chunk buffer. */
   get inFlight(): number {
-    return this.#requests + this.#originReads.size
+    return this.#requests + this.#originReads.count
   }
 
-  /** Origin reads under way; a single one at its last chunk is not counted, so that the next request's round trip overlaps with it. */
+  /** As `OriginReads.busyCount`. */
   get originReads(): number {
-    const [onlyLeft] = this.#originReads.values()
-    return this.#originReads.size === 1 && onlyLeft === 0 ? 0 : this.#originReads.size
+    return this.#originReads.busyCount
   }
 
   async close(): Promise<void> {
-    const ended = this.#tasks.close()
+    const ended = Promise.all([this.#tasks.close(), this.#originReads.close()])
     this.cancelAll()
     await ended
   }
@@ -130,7 +131,8 @@ export class Fetcher {
   cancelAll(): void {
     this.#allowance.round(() => undefined)
     for (const attempt of [...this.#components.board.attempts()]) attempt.controller.abort()
-    for (const controller of [...this.#anyRequests, ...this.#originReads.keys()]) controller.abort()
+    for (const controller of [...this.#anyRequests]) controller.abort()
+    this.#originReads.cancelAll()
   }
 
   /** Asks `peer` for `chunk`, or a tracker for any chunk it thinks best; does nothing while bandwidth does not allow it. */
@@ -207,27 +209,7 @@ export class Fetcher {
 
   /** Reads chunks [start, start + count) from the origin in one go, as far as they stay wanted. */
   readOrigin(start: number, count: number): void {
-    const { board, budget, clock } = this.#components
-    const controller = new AbortController()
-    // It puts one chunk together at a time.
-    const reservedBytes = this.#init.layout.maxChunkBytes
-    budget.take(reservedBytes)
-    const attempts = Array.from({ length: count }, (_, i) => board.begin(start + i, ORIGIN, clock.now(), controller))
-    this.#originReads.set(controller, count - 1)
-    this.#tasks.run(async (closing) => {
-      try {
-        await this.#streamOrigin(attempts, AbortSignal.any([closing, controller.signal]), (left) =>
-          this.#originReads.set(controller, left),
-        )
-      } catch (error) {
-        if (!isAbort(error)) this.#listener.originFailed(error)
-      } finally {
-        for (const attempt of attempts) board.end(attempt)
-        budget.give(reservedBytes)
-        this.#originReads.delete(controller)
-        this.#listener.ended()
-      }
-    })
+    this.#originReads.begin(start, count)
   }
 
   /** Identical chunks of different blobs are fetched once. */
@@ -243,63 +225,11 @@ export class Fetcher {
     tookMs: number,
     signal: AbortSignal,
   ): Promise<void> {
-    const { hash, trust, clock } = this.#components
     const { chunk, payload } = received
-    const { bytes } = payload
-    const isExpected = asked === 'any' ? chunk >= 0 && chunk < this.#init.layout.chunkCount : chunk === asked
-    if (!isExpected || bytes.byteLength !== this.#init.layout.lengthOf(chunk)) {
-      throw new PeerProtocolError(`chunk ${chunk} of ${bytes.byteLength} bytes does not fit the blob`)
-    }
-    const digest = hash(bytes)
-    const believed = peer.role === 'tracker' ? received.digest : trust.digestAt(chunk)
-    const expected = believed ?? received.digest
-    if (Buffer.compare(expected, digest) !== 0) throw new PeerProtocolError(`chunk ${chunk} does not have its digest`)
-    if (peer.role === 'tracker') trust.vouch(chunk, digest)
-    else if (believed === undefined) await this.#confirm(peer, chunk, bytes, digest, signal)
-    if (peer.role === 'tracker') this.#isSure(chunk, digest)
-    else this.#components.suspects.note(chunk, peer, digest)
-    peer.served(tookMs, clock.now())
+    const digest = await this.#verifier.ofPeer(peer, asked, received, signal)
+    peer.served(tookMs, this.#components.clock.now())
     this.#listener.tookMs(tookMs)
     await this.#listener.accept(chunk, payload, digest, peer.role === 'tracker' ? 'tracker' : 'peers', peer)
-  }
-
-  /** A chunk known by one agent's word alone: its first ones, and then some, are compared with the origin before it is believed. */
-  async #confirm(
-    peer: PeerState,
-    chunk: number,
-    bytes: Uint8Array,
-    digest: Uint8Array,
-    signal: AbortSignal,
-  ): Promise<void> {
-    const { trust, random } = this.#components
-    if (!trust.hearsAgents) throw new PeerLacksChunkError()
-    const isDue = peer.confirmedCount < ALWAYS_SAMPLED || random() < this.#init.settings.sampleShare
-    if (!isDue) return trust.vouch(chunk, digest)
-    const length = Math.min(SAMPLE_BYTES, bytes.byteLength)
-    const from = Math.floor(random() * (bytes.byteLength - length + 1))
-    const sample = await this.#sample(chunk, from, length, signal)
-    if (Buffer.compare(sample, bytes.subarray(from, from + length)) !== 0) {
-      throw new PeerProtocolError(`chunk ${chunk} is not what the origin has`)
-    }
-    peer.confirmedCount++
-    trust.sampled(chunk, digest)
-  }
-
-  /** An agent that sent other bytes as `chunk` before has lied. */
-  #isSure(chunk: number, digest: Uint8Array): void {
-    const liar = this.#components.suspects.convict(chunk, digest)
-    if (liar !== undefined)
-      this.#listener.peerFailed(liar, new PeerProtocolError(`chunk ${chunk} is not what the origin has`))
-  }
-
-  async #sample(chunk: number, from: number, length: number, signal: AbortSignal): Promise<Uint8Array> {
-    const pieces: Uint8Array[] = []
-    const { origin } = this.#components
-    const start = this.#init.layout.offsetOf(chunk) + from
-    const range = { start, end: start + length }
-    const options = { signal, bandwidthClass: () => this.#listener.bandwidthOf(chunk) }
-    for await (const piece of origin.readBlob(this.#init.ref, this.#init.access(), range, options)) pieces.push(piece)
-    return Buffer.concat(pieces)
   }
 
   #failed(peer: PeerState, chunk: number | 'any', error: unknown): void {
@@ -344,43 +274,5 @@ export class Fetcher {
       peer.cannotSeed = false
       this.#listener.ended()
     })
-  }
-
-  async #streamOrigin(
-    attempts: readonly Attempt[],
-    signal: AbortSignal,
-    onLeft: (left: number) => void,
-  ): Promise<void> {
-    const { layout, ref } = this.#init
-    const [first, last] = [attempts[0], attempts.at(-1)]
-    if (first === undefined || last === undefined) return
-    const range = {
-      start: layout.offsetOf(first.chunk),
-      end: layout.offsetOf(last.chunk) + layout.lengthOf(last.chunk),
-    }
-    let current = first.chunk
-    const options = { signal, bandwidthClass: () => this.#listener.bandwidthOf(current) }
-    await pipe(
-      this.#components.origin.readBlob(ref, this.#init.access(), range, options),
-      (pieces) => assembleChunks(pieces, layout, first.chunk, this.#components.buffers),
-      async (chunks) => {
-        for await (const { chunk, payload } of chunks) {
-          current = Math.min(chunk + 1, last.chunk)
-          onLeft(last.chunk - current)
-          await this.#acceptFromOrigin(chunk, payload)
-          payload.release()
-          const attempt = attempts[chunk - first.chunk]
-          if (attempt !== undefined) this.#components.board.end(attempt)
-          if (chunk !== last.chunk && !this.#listener.isStillWanted(chunk + 1)) return
-        }
-      },
-    )
-  }
-
-  async #acceptFromOrigin(chunk: number, payload: Lease): Promise<void> {
-    const digest = this.#components.hash(payload.bytes)
-    this.#components.trust.sampled(chunk, digest)
-    this.#isSure(chunk, digest)
-    await this.#listener.accept(chunk, payload, digest, 'origin')
   }
 }
