@@ -3,7 +3,7 @@ import { betterHolder } from './holder-choice.ts'
 import type { PeerState } from './peer-state.ts'
 import type { Action, PlanView } from './plan-view.ts'
 import type { SchedulerSettings } from './settings.ts'
-import { isMissing } from './wanted.ts'
+import { isMissing, type WantedVisitor } from './wanted.ts'
 
 /** Origin reads at once in one download: one long one for a pull, the others for ranges that cannot wait behind it. */
 const MAX_ORIGIN_READS = 4
@@ -17,7 +17,7 @@ function depthAmong(peers: number, { depthPerPeer, inFlightPerDownload }: Schedu
 }
 
 /** A plan in the making: what it has promised so far counts against the limits of what it may still promise. */
-export class Draft {
+export class Draft implements WantedVisitor {
   readonly #view: PlanView
   readonly #asks: Action[] = []
   readonly #asked = new Map<PeerState, number>()
@@ -41,7 +41,7 @@ export class Draft {
     this.#originReads = view.originReads
     this.#awake = view.agents.filter((peer) => peer.restUntilMs <= view.nowMs)
     this.#depth = depthAmong(this.#awake.length, view.settings)
-    this.#ready = this.#awake.filter((peer) => this.#hasRoom(peer))
+    this.#ready = this.#awake.filter((peer) => peer.inFlight < this.#depth)
     this.#anyRoom = this.#roomForAny()
     this.#isWindowAll = view.duty !== undefined && this.#anyRoom <= 0 && !hasWaitingReader(view)
   }
@@ -58,7 +58,17 @@ export class Draft {
     return duty === undefined ? mayReadOrigin && this.#originReads < 1 : this.#anyNeeded < this.#anyRoom
   }
 
-  place(chunk: number, urgency: Urgency): void {
+  /** One more chunk that somebody holds, and for which no reader waits, would change the plan. */
+  get takesHeld(): boolean {
+    return this.#room > 0
+  }
+
+  visit(chunk: number, urgency: Urgency): boolean {
+    this.#place(chunk, urgency)
+    return this.isFull
+  }
+
+  #place(chunk: number, urgency: Urgency): void {
     const view = this.#view
     if (this.#taken.has(chunk)) return
     const isHeldSomewhere = view.board.copiesOf(chunk) > 0

@@ -13,7 +13,8 @@ interface Candidate {
   readonly peer: PeerRef
   /** Followed peers up to which there is room for it. */
   readonly bound: number
-  readonly weight: number
+  /** How near it is to the blob, once that was asked. */
+  weight?: number
 }
 
 /**
@@ -23,7 +24,9 @@ interface Candidate {
 export class PeerCandidates {
   readonly #init: PeerCandidatesInit
   readonly #waiting = new Map<string, Candidate>()
-  readonly #followedWeights = new Map<string, number>()
+  readonly #followed = new Map<string, Candidate>()
+  /** The highest bound of any candidate there was. */
+  #mostBound = 0
 
   constructor(init: PeerCandidatesInit) {
     this.#init = init
@@ -35,9 +38,10 @@ export class PeerCandidates {
 
   /** Remembers `peer`; forgotten when there are too many, unless it is among the nearest. */
   add(peer: PeerRef, bound: number): void {
-    const weight = rendezvousWeight(this.#init.blobDigest, peer.id)
-    if (this.#waiting.size >= this.#init.limit && !this.#isNearest(weight)) return
-    this.#waiting.set(peer.id, { peer, bound, weight })
+    const candidate: Candidate = { peer, bound }
+    if (this.#waiting.size >= this.#init.limit && !this.#isNearest(candidate)) return
+    this.#mostBound = Math.max(this.#mostBound, bound)
+    this.#waiting.set(peer.id, candidate)
     for (const oldest of this.#waiting.keys()) {
       if (this.#waiting.size <= this.#init.limit) break
       this.#waiting.delete(oldest)
@@ -49,31 +53,40 @@ export class PeerCandidates {
     const next = this.#nearestWaiting() ?? this.#firstWithRoom(followedCount)
     if (next === undefined) return undefined
     this.#waiting.delete(next.peer.id)
-    this.#followedWeights.set(next.peer.id, next.weight)
+    this.#followed.set(next.peer.id, next)
     return next.peer
   }
 
   /** `id` is not followed any more, or could not be. */
   left(id: string): void {
-    this.#followedWeights.delete(id)
+    this.#followed.delete(id)
   }
 
   #firstWithRoom(followedCount: number): Candidate | undefined {
+    if (followedCount >= this.#mostBound) return undefined
     for (const candidate of this.#waiting.values()) if (followedCount < candidate.bound) return candidate
     return undefined
   }
 
   #nearestWaiting(): Candidate | undefined {
+    // In a wave with a tracker, where none need be near, this is asked hundreds of times of each agent.
+    if (this.#init.nearestCount() === 0) return undefined
     let nearest: Candidate | undefined
     for (const candidate of this.#waiting.values())
-      if (nearest === undefined || candidate.weight > nearest.weight) nearest = candidate
-    return nearest !== undefined && this.#isNearest(nearest.weight) ? nearest : undefined
+      if (nearest === undefined || this.#weightOf(candidate) > this.#weightOf(nearest)) nearest = candidate
+    return nearest !== undefined && this.#isNearest(nearest) ? nearest : undefined
   }
 
-  /** Too few of those followed are nearer than `weight`. */
-  #isNearest(weight: number): boolean {
+  /** Too few of those followed are nearer than `candidate`. */
+  #isNearest(candidate: Candidate): boolean {
+    const count = this.#init.nearestCount()
+    if (count === 0) return false
     let nearer = 0
-    for (const followed of this.#followedWeights.values()) if (followed > weight) nearer++
-    return nearer < this.#init.nearestCount()
+    for (const followed of this.#followed.values()) if (this.#weightOf(followed) > this.#weightOf(candidate)) nearer++
+    return nearer < count
+  }
+
+  #weightOf(candidate: Candidate): number {
+    return (candidate.weight ??= rendezvousWeight(this.#init.blobDigest, candidate.peer.id))
   }
 }

@@ -41,6 +41,7 @@ export class PeerState {
   /** It has told what it holds, so that it is known whether others hold the blob already. */
   hasReported = false
   readonly #held: Uint8Array
+  #heldCount = 0
   #following: Following | undefined
 
   constructor(id: string, role: PeerRole, chunkCount: number, nowMs: number, zone = '') {
@@ -71,10 +72,16 @@ export class PeerState {
     return this.#held[chunk] === 1
   }
 
+  holdsEach(chunks: readonly number[]): boolean {
+    for (const chunk of chunks) if (this.#held[chunk] !== 1) return false
+    return true
+  }
+
   /** Marks `chunk` as held there; true when that is news. */
   gains(chunk: number): boolean {
     if (this.#held[chunk] !== 0) return false
     this.#held[chunk] = 1
+    this.#heldCount++
     return true
   }
 
@@ -82,11 +89,12 @@ export class PeerState {
   loses(chunk: number): boolean {
     if (this.#held[chunk] !== 1) return false
     this.#held[chunk] = 0
+    this.#heldCount--
     return true
   }
 
   get holdsAll(): boolean {
-    return !this.#held.includes(0)
+    return this.#heldCount === this.#held.length
   }
 
   /** A request to it begins. That one that has just stalled is tried again is no sign of life. */

@@ -31,7 +31,8 @@ export class BlobDirectory {
     this.#peersByBlob.delete(digest)
     this.#peersByBlob.set(digest, peers)
     if (peers.size >= MAX_PEERS_PER_BLOB && !peers.has(peer.id)) this.#dropOne(peers)
-    peers.set(peer.id, { peer })
+    const weight = peers.get(peer.id)?.weight
+    peers.set(peer.id, weight === undefined ? { peer } : { peer, weight })
     for (const oldest of this.#peersByBlob.keys()) {
       if (this.#peersByBlob.size <= MAX_BLOBS) break
       this.#peersByBlob.delete(oldest)
