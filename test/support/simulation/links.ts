@@ -203,17 +203,19 @@ export async function transfer(
   signal: AbortSignal | undefined,
 ): Promise<void> {
   signal?.throwIfAborted()
-  const { promise, resolve, reject } = Promise.withResolvers<void>()
-  const flow = new Flow(clock, from, to, bytes, resolve)
-  const onAbort = () => reject(signal?.reason)
-  signal?.addEventListener('abort', onAbort, { once: true })
-  try {
-    await promise
-  } finally {
-    flow.end(clock)
-    signal?.removeEventListener('abort', onAbort)
-  }
-  await delay(clock, latencyMs, signal)
+  await new Promise<void>((resolve, reject) => {
+    const onAbort = () => {
+      flow.end(clock)
+      reject(signal?.reason)
+    }
+    const flow = new Flow(clock, from, to, bytes, () => {
+      flow.end(clock)
+      signal?.removeEventListener('abort', onAbort)
+      clock.after(latencyMs, resolve)
+    })
+    signal?.addEventListener('abort', onAbort, { once: true })
+  })
+  signal?.throwIfAborted()
 }
 
 /** A wait that is over this soon is not worth being cut short. */
