@@ -22,12 +22,10 @@ export class Draft implements WantedVisitor {
   readonly #asks: Action[] = []
   readonly #asked = new Map<PeerState, number>()
   readonly #taken = new Set<number>()
-  /** Agents that do not rest, and those of them that have room for one more request. */
-  readonly #awake: readonly PeerState[]
-  #ready: PeerState[]
+  #awakePeers: readonly PeerState[] | undefined
+  #readyPeers: readonly PeerState[] | undefined
   /** Nothing can be promised but what there has to be room for: no reader waits for a certain chunk, and the tracker has its want. */
   readonly #isWindowAll: boolean
-  readonly #depth: number
   readonly #anyRoom: number
   #anyNeeded = 0
   #originReads: number
@@ -39,9 +37,6 @@ export class Draft implements WantedVisitor {
     this.#slots = view.freeSlots
     this.#room = view.roomInWindow
     this.#originReads = view.originReads
-    this.#awake = view.agents.filter((peer) => peer.restUntilMs <= view.nowMs)
-    this.#depth = depthAmong(this.#awake.length, view.settings)
-    this.#ready = this.#awake.filter((peer) => peer.inFlight < this.#depth)
     this.#anyRoom = this.#roomForAny()
     this.#isWindowAll = view.duty !== undefined && this.#anyRoom <= 0 && !hasWaitingReader(view)
   }
@@ -66,6 +61,26 @@ export class Draft implements WantedVisitor {
   visit(chunk: number, urgency: Urgency): boolean {
     this.#place(chunk, urgency)
     return this.isFull
+  }
+
+  /** Agents that do not rest. They are gone through only when there is a chunk for them: many plans find none. */
+  get #awake(): readonly PeerState[] {
+    const { agents, nowMs } = this.#view
+    this.#awakePeers ??= agents.filter((peer) => peer.restUntilMs <= nowMs)
+    return this.#awakePeers
+  }
+
+  /** Those of them that have room for one more request. */
+  get #ready(): readonly PeerState[] {
+    if (this.#readyPeers !== undefined) return this.#readyPeers
+    const depth = this.#depth
+    // None of them was promised anything so far.
+    this.#readyPeers = this.#awake.filter((peer) => peer.inFlight < depth)
+    return this.#readyPeers
+  }
+
+  get #depth(): number {
+    return depthAmong(this.#awake.length, this.#view.settings)
   }
 
   #place(chunk: number, urgency: Urgency): void {
@@ -178,7 +193,7 @@ export class Draft implements WantedVisitor {
   #ask(peer: PeerState, chunk: number): void {
     this.#asks.push({ kind: 'ask', peer, chunk })
     this.#asked.set(peer, (this.#asked.get(peer) ?? 0) + 1)
-    if (!this.#hasRoom(peer)) this.#ready = this.#ready.filter((other) => other !== peer)
+    if (!this.#hasRoom(peer)) this.#readyPeers = this.#ready.filter((other) => other !== peer)
     this.#taken.add(chunk)
     this.#slots--
     this.#room--

@@ -25,8 +25,8 @@ export class PeerCandidates {
   readonly #init: PeerCandidatesInit
   readonly #waiting = new Map<string, Candidate>()
   readonly #followed = new Map<string, Candidate>()
-  /** The highest bound of any candidate there was. */
-  #mostBound = 0
+  /** How many wait with each bound: there are two of them. */
+  readonly #waitingByBound = new Map<number, number>()
 
   constructor(init: PeerCandidatesInit) {
     this.#init = init
@@ -40,11 +40,12 @@ export class PeerCandidates {
   add(peer: PeerRef, bound: number): void {
     const candidate: Candidate = { peer, bound }
     if (this.#waiting.size >= this.#init.limit && !this.#isNearest(candidate)) return
-    this.#mostBound = Math.max(this.#mostBound, bound)
+    this.#count(this.#waiting.get(peer.id), -1)
     this.#waiting.set(peer.id, candidate)
-    for (const oldest of this.#waiting.keys()) {
+    this.#count(candidate, 1)
+    for (const oldest of this.#waiting.values()) {
       if (this.#waiting.size <= this.#init.limit) break
-      this.#waiting.delete(oldest)
+      this.#forget(oldest)
     }
   }
 
@@ -52,7 +53,7 @@ export class PeerCandidates {
   take(followedCount: number): PeerRef | undefined {
     const next = this.#nearestWaiting() ?? this.#firstWithRoom(followedCount)
     if (next === undefined) return undefined
-    this.#waiting.delete(next.peer.id)
+    this.#forget(next)
     this.#followed.set(next.peer.id, next)
     return next.peer
   }
@@ -63,9 +64,26 @@ export class PeerCandidates {
   }
 
   #firstWithRoom(followedCount: number): Candidate | undefined {
-    if (followedCount >= this.#mostBound) return undefined
+    // Asked for each peer that is named, and mostly in vain.
+    if (!this.#hasRoomFor(followedCount)) return undefined
     for (const candidate of this.#waiting.values()) if (followedCount < candidate.bound) return candidate
     return undefined
+  }
+
+  #hasRoomFor(followedCount: number): boolean {
+    for (const [bound, waiting] of this.#waitingByBound) if (followedCount < bound && waiting > 0) return true
+    return false
+  }
+
+  #forget(candidate: Candidate): void {
+    this.#waiting.delete(candidate.peer.id)
+    this.#count(candidate, -1)
+  }
+
+  #count(candidate: Candidate | undefined, more: 1 | -1): void {
+    if (candidate === undefined) return
+    const { bound } = candidate
+    this.#waitingByBound.set(bound, (this.#waitingByBound.get(bound) ?? 0) + more)
   }
 
   #nearestWaiting(): Candidate | undefined {
