@@ -7,6 +7,8 @@ export interface ShoalErrorInit {
   /** Whether the same call may succeed later or elsewhere. Retries are decided from this in one place per module. */
   readonly retryable: boolean
   readonly cause?: unknown
+  /** An answer like any other, of which a busy process gets hundreds a second: it has no stack, which would cost more than all else. */
+  readonly isUsual?: boolean
 }
 
 /**
@@ -19,7 +21,10 @@ export class ShoalError extends Error {
   readonly retryable: boolean
 
   constructor(message: string, init: ShoalErrorInit) {
+    const { stackTraceLimit } = Error
+    if (init.isUsual === true) Error.stackTraceLimit = 0
     super(message, init.cause === undefined ? undefined : { cause: init.cause })
+    Error.stackTraceLimit = stackTraceLimit
     this.name = new.target.name
     this.code = init.code
     this.blame = init.blame

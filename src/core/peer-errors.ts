@@ -7,7 +7,7 @@ export class PeerBusyError extends ShoalError {
   readonly alternates: readonly PeerRef[]
 
   constructor(waitMs: number, alternates: readonly PeerRef[]) {
-    super(`peer is busy for ${waitMs} ms`, { code: 'PEER_BUSY', blame: 'local', retryable: true })
+    super(`peer is busy for ${waitMs} ms`, { code: 'PEER_BUSY', blame: 'local', retryable: true, isUsual: true })
     this.waitMs = waitMs
     this.alternates = alternates
   }
@@ -16,7 +16,12 @@ export class PeerBusyError extends ShoalError {
 /** The peer does not hold the chunk (any more). */
 export class PeerLacksChunkError extends ShoalError {
   constructor() {
-    super('peer does not hold the chunk', { code: 'PEER_LACKS_CHUNK', blame: 'local', retryable: false })
+    super('peer does not hold the chunk', {
+      code: 'PEER_LACKS_CHUNK',
+      blame: 'local',
+      retryable: false,
+      isUsual: true,
+    })
   }
 }
 

@@ -34,11 +34,12 @@ export class Adopter {
   }
 
   /** Digests of some of `chunks`, or of all, may have come to be believed. */
-  believed(chunks: Iterable<number> = Array(this.#components.ingest.blob.layout.chunkCount).keys()): void {
+  believed(chunks: readonly number[] = [...Array(this.#components.ingest.blob.layout.chunkCount).keys()]): void {
     const { trust, ingest, tasks } = this.#components
     for (const chunk of chunks) {
+      if (ingest.isHad(chunk)) continue
       const digest = trust.digestAt(chunk)
-      if (digest !== undefined && !ingest.isHad(chunk) && ingest.blob.canAdopt(digest)) this.#queue.push(chunk)
+      if (digest !== undefined && ingest.blob.canAdopt(digest)) this.#queue.push(chunk)
     }
     while (this.#running < CONCURRENCY && this.#queue.length > 0) {
       this.#running++
@@ -48,8 +49,11 @@ export class Adopter {
 
   /** Whether the chunk is had now, taken over if need be. */
   async adopt(chunk: number, digest: Uint8Array): Promise<boolean> {
-    if (this.#components.ingest.blob.has(chunk)) return true
-    return await (this.#adopting.get(chunk) ?? this.#begin(chunk, digest))
+    const { blob } = this.#components.ingest
+    if (blob.has(chunk)) return true
+    const underWay = this.#adopting.get(chunk)
+    if (underWay === undefined && !blob.canAdopt(digest)) return false
+    return await (underWay ?? this.#begin(chunk, digest))
   }
 
   async #begin(chunk: number, digest: Uint8Array): Promise<boolean> {

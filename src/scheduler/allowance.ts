@@ -30,7 +30,7 @@ export class Allowance {
 
   /** Something could be fetched now but for the limit. */
   get isWaiting(): boolean {
-    return BANDWIDTH_CLASSES.some((name) => this.#shares[name].waiting !== undefined)
+    return this.#bandwidth !== undefined && BANDWIDTH_CLASSES.some((name) => this.#shares[name].waiting !== undefined)
   }
 
   /** Takes `bytes` if they may come now; else false, and a new plan is asked for when they may. */
@@ -54,6 +54,7 @@ export class Allowance {
 
   /** Carries out a plan; what waits for bandwidth that this plan did not want, or holds some that it did not use, lets go of it. */
   round(carryOut: () => void): void {
+    if (this.#bandwidth === undefined) return carryOut()
     for (const name of BANDWIDTH_CLASSES) this.#shares[name].isWanted = false
     carryOut()
     for (const name of BANDWIDTH_CLASSES) {

@@ -38,6 +38,8 @@ export class DownloadDuties {
   readonly #crossing: DutyRoster
   /** When each chunk was first heard to be in another zone. */
   readonly #farSinceMs = new Map<number, number>()
+  /** Where those stand that have told of chunks. */
+  readonly #zones = new Set<string>()
   #originChunkMs = 0
   #originSinceMs = 0
   #runChunks = FIRST_RUN_CHUNKS
@@ -96,12 +98,18 @@ export class DownloadDuties {
 
   /** `peer` has `chunk` now; to be called before that is noted. */
   gained(peer: PeerState, chunk: number, nowMs: number): void {
-    const { swarm, board, isHad } = this.#components
+    const { board, isHad } = this.#components
     if (peer.isFar && !this.#farSinceMs.has(chunk)) this.#farSinceMs.set(chunk, nowMs)
     if (isHad(chunk)) return
-    const isNew =
-      board.copiesOf(chunk) === 0 || !swarm.sharers.some((other) => other.zone === peer.zone && other.holds(chunk))
-    if (isNew) peer.lastNewMs = nowMs
+    if (board.copiesOf(chunk) === 0 || !this.#isInZone(peer.zone, chunk)) peer.lastNewMs = nowMs
+  }
+
+  /** Whether one of those that share with us in `zone` is known to have `chunk`, which somebody has. */
+  #isInZone(zone: string, chunk: number): boolean {
+    this.#zones.add(zone)
+    // All agents that are counted share with us: where all stand together there is nothing to look for.
+    if (this.#init.role === 'agent' && this.#zones.size === 1) return true
+    return this.#components.swarm.sharers.some((other) => other.zone === zone && other.holds(chunk))
   }
 
   /**

@@ -76,6 +76,10 @@ export class Download {
   readonly #wholeCheck: WholeCheck
   #access: OriginAccess
   #isPlanned = false
+  readonly #planned = (): void => {
+    this.#isPlanned = false
+    if (!this.#tasks.signal.aborted) this.#act()
+  }
   #isTicking = false
   #lastProgressMs: number
   #lastWalkMs: number
@@ -140,8 +144,8 @@ export class Download {
 
   #fetcherListener(): FetcherListener {
     return {
-      accept: async (chunk, payload, digest, source, peer) => await this.#accept(chunk, payload, digest, source, peer),
-      adopt: async (chunk, digest) => await this.#adopter.adopt(chunk, digest),
+      accept: (chunk, payload, digest, source, peer) => this.#accept(chunk, payload, digest, source, peer),
+      adopt: (chunk, digest) => this.#adopter.adopt(chunk, digest),
       isStillWanted: (chunk) => this.#isStillWantedOfOrigin(chunk),
       bandwidthOf: (chunk) => this.#bandwidthOf(chunk),
       tookMs: (ms) => this.#stalls.tookMs(ms),
@@ -249,18 +253,16 @@ export class Download {
   #gained(peer: PeerState, chunks: readonly number[], digests: readonly Uint8Array[]): void {
     this.#holdings.gained(peer, chunks, digests)
     if (digests.length > 0) this.#adopter.believed(chunks)
-    // Of most chunks that peers come to hold we are no longer in want.
-    if (peer.role === 'tracker' || chunks.some((chunk) => !this.#ingest.isHad(chunk))) this.#replan()
+    // Most chunks that peers come to hold are had or asked for, and with every slot in use the next request to end plans anew.
+    const isMissing = (chunk: number) => !this.#board.isInFlight(chunk) && !this.#ingest.isHad(chunk)
+    if (peer.role === 'tracker' || (this.#freeSlots > 0 && chunks.some(isMissing))) this.#replan()
   }
 
   /** Plans once for all that happens in this turn. */
   #replan(): void {
     if (this.#isPlanned || this.#tasks.signal.aborted) return
     this.#isPlanned = true
-    queueMicrotask(() => {
-      this.#isPlanned = false
-      if (!this.#tasks.signal.aborted) this.#act()
-    })
+    queueMicrotask(this.#planned)
   }
 
   #act(): void {

@@ -3,7 +3,7 @@ import { betterHolder } from './holder-choice.ts'
 import type { PeerState } from './peer-state.ts'
 import type { Action, PlanView } from './plan-view.ts'
 import type { SchedulerSettings } from './settings.ts'
-import { isMissing } from './wanted.ts'
+import { isMissing, type WantedVisitor } from './wanted.ts'
 
 /** Origin reads at once in one download: one long one for a pull, the others for ranges that cannot wait behind it. */
 const MAX_ORIGIN_READS = 4
@@ -17,17 +17,15 @@ function depthAmong(peers: number, { depthPerPeer, inFlightPerDownload }: Schedu
 }
 
 /** A plan in the making: what it has promised so far counts against the limits of what it may still promise. */
-export class Draft {
+export class Draft implements WantedVisitor {
   readonly #view: PlanView
   readonly #asks: Action[] = []
   readonly #asked = new Map<PeerState, number>()
   readonly #taken = new Set<number>()
-  /** Agents that do not rest, and those of them that have room for one more request. */
-  readonly #awake: readonly PeerState[]
-  #ready: PeerState[]
+  #awakePeers: readonly PeerState[] | undefined
+  #readyPeers: readonly PeerState[] | undefined
   /** Nothing can be promised but what there has to be room for: no reader waits for a certain chunk, and the tracker has its want. */
   readonly #isWindowAll: boolean
-  readonly #depth: number
   readonly #anyRoom: number
   #anyNeeded = 0
   #originReads: number
@@ -39,9 +37,6 @@ export class Draft {
     this.#slots = view.freeSlots
     this.#room = view.roomInWindow
     this.#originReads = view.originReads
-    this.#awake = view.agents.filter((peer) => peer.restUntilMs <= view.nowMs)
-    this.#depth = depthAmong(this.#awake.length, view.settings)
-    this.#ready = this.#awake.filter((peer) => this.#hasRoom(peer))
     this.#anyRoom = this.#roomForAny()
     this.#isWindowAll = view.duty !== undefined && this.#anyRoom <= 0 && !hasWaitingReader(view)
   }
@@ -58,7 +53,37 @@ export class Draft {
     return duty === undefined ? mayReadOrigin && this.#originReads < 1 : this.#anyNeeded < this.#anyRoom
   }
 
-  place(chunk: number, urgency: Urgency): void {
+  /** One more chunk that somebody holds, and for which no reader waits, would change the plan. */
+  get takesHeld(): boolean {
+    return this.#room > 0
+  }
+
+  visit(chunk: number, urgency: Urgency): boolean {
+    this.#place(chunk, urgency)
+    return this.isFull
+  }
+
+  /** Agents that do not rest. They are gone through only when there is a chunk for them: many plans find none. */
+  get #awake(): readonly PeerState[] {
+    const { agents, nowMs } = this.#view
+    this.#awakePeers ??= agents.filter((peer) => peer.restUntilMs <= nowMs)
+    return this.#awakePeers
+  }
+
+  /** Those of them that have room for one more request. */
+  get #ready(): readonly PeerState[] {
+    if (this.#readyPeers !== undefined) return this.#readyPeers
+    const depth = this.#depth
+    // None of them was promised anything so far.
+    this.#readyPeers = this.#awake.filter((peer) => peer.inFlight < depth)
+    return this.#readyPeers
+  }
+
+  get #depth(): number {
+    return depthAmong(this.#awake.length, this.#view.settings)
+  }
+
+  #place(chunk: number, urgency: Urgency): void {
     const view = this.#view
     if (this.#taken.has(chunk)) return
     const isHeldSomewhere = view.board.copiesOf(chunk) > 0
@@ -168,7 +193,7 @@ export class Draft {
   #ask(peer: PeerState, chunk: number): void {
     this.#asks.push({ kind: 'ask', peer, chunk })
     this.#asked.set(peer, (this.#asked.get(peer) ?? 0) + 1)
-    if (!this.#hasRoom(peer)) this.#ready = this.#ready.filter((other) => other !== peer)
+    if (!this.#hasRoom(peer)) this.#readyPeers = this.#ready.filter((other) => other !== peer)
     this.#taken.add(chunk)
     this.#slots--
     this.#room--

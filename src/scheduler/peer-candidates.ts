@@ -13,7 +13,8 @@ interface Candidate {
   readonly peer: PeerRef
   /** Followed peers up to which there is room for it. */
   readonly bound: number
-  readonly weight: number
+  /** How near it is to the blob, once that was asked. */
+  weight?: number
 }
 
 /**
@@ -23,7 +24,9 @@ interface Candidate {
 export class PeerCandidates {
   readonly #init: PeerCandidatesInit
   readonly #waiting = new Map<string, Candidate>()
-  readonly #followedWeights = new Map<string, number>()
+  readonly #followed = new Map<string, Candidate>()
+  /** How many wait with each bound: there are two of them. */
+  readonly #waitingByBound = new Map<number, number>()
 
   constructor(init: PeerCandidatesInit) {
     this.#init = init
@@ -35,12 +38,14 @@ export class PeerCandidates {
 
   /** Remembers `peer`; forgotten when there are too many, unless it is among the nearest. */
   add(peer: PeerRef, bound: number): void {
-    const weight = rendezvousWeight(this.#init.blobDigest, peer.id)
-    if (this.#waiting.size >= this.#init.limit && !this.#isNearest(weight)) return
-    this.#waiting.set(peer.id, { peer, bound, weight })
-    for (const oldest of this.#waiting.keys()) {
+    const candidate: Candidate = { peer, bound }
+    if (this.#waiting.size >= this.#init.limit && !this.#isNearest(candidate)) return
+    this.#count(this.#waiting.get(peer.id), -1)
+    this.#waiting.set(peer.id, candidate)
+    this.#count(candidate, 1)
+    for (const oldest of this.#waiting.values()) {
       if (this.#waiting.size <= this.#init.limit) break
-      this.#waiting.delete(oldest)
+      this.#forget(oldest)
     }
   }
 
@@ -48,32 +53,58 @@ export class PeerCandidates {
   take(followedCount: number): PeerRef | undefined {
     const next = this.#nearestWaiting() ?? this.#firstWithRoom(followedCount)
     if (next === undefined) return undefined
-    this.#waiting.delete(next.peer.id)
-    this.#followedWeights.set(next.peer.id, next.weight)
+    this.#forget(next)
+    this.#followed.set(next.peer.id, next)
     return next.peer
   }
 
   /** `id` is not followed any more, or could not be. */
   left(id: string): void {
-    this.#followedWeights.delete(id)
+    this.#followed.delete(id)
   }
 
   #firstWithRoom(followedCount: number): Candidate | undefined {
+    // Asked for each peer that is named, and mostly in vain.
+    if (!this.#hasRoomFor(followedCount)) return undefined
     for (const candidate of this.#waiting.values()) if (followedCount < candidate.bound) return candidate
     return undefined
   }
 
-  #nearestWaiting(): Candidate | undefined {
-    let nearest: Candidate | undefined
-    for (const candidate of this.#waiting.values())
-      if (nearest === undefined || candidate.weight > nearest.weight) nearest = candidate
-    return nearest !== undefined && this.#isNearest(nearest.weight) ? nearest : undefined
+  #hasRoomFor(followedCount: number): boolean {
+    for (const [bound, waiting] of this.#waitingByBound) if (followedCount < bound && waiting > 0) return true
+    return false
   }
 
-  /** Too few of those followed are nearer than `weight`. */
-  #isNearest(weight: number): boolean {
+  #forget(candidate: Candidate): void {
+    this.#waiting.delete(candidate.peer.id)
+    this.#count(candidate, -1)
+  }
+
+  #count(candidate: Candidate | undefined, more: 1 | -1): void {
+    if (candidate === undefined) return
+    const { bound } = candidate
+    this.#waitingByBound.set(bound, (this.#waitingByBound.get(bound) ?? 0) + more)
+  }
+
+  #nearestWaiting(): Candidate | undefined {
+    // In a wave with a tracker, where none need be near, this is asked hundreds of times of each agent.
+    if (this.#init.nearestCount() === 0) return undefined
+    let nearest: Candidate | undefined
+    for (const candidate of this.#waiting.values())
+      if (nearest === undefined || this.#weightOf(candidate) > this.#weightOf(nearest)) nearest = candidate
+    return nearest !== undefined && this.#isNearest(nearest) ? nearest : undefined
+  }
+
+  /** Too few of those followed are nearer than `candidate`. */
+  #isNearest(candidate: Candidate): boolean {
+    const count = this.#init.nearestCount()
+    if (count === 0) return false
     let nearer = 0
-    for (const followed of this.#followedWeights.values()) if (followed > weight) nearer++
-    return nearer < this.#init.nearestCount()
+    for (const followed of this.#followed.values()) if (this.#weightOf(followed) > this.#weightOf(candidate)) nearer++
+    return nearer < count
+  }
+
+  #weightOf(candidate: Candidate): number {
+    return (candidate.weight ??= rendezvousWeight(this.#init.blobDigest, candidate.peer.id))
   }
 }

@@ -33,10 +33,12 @@ export class PeerHoldings {
   gained(peer: PeerState, chunks: readonly number[], digests: readonly Uint8Array[]): void {
     const { board, trust, duties, clock } = this.#components
     const nowMs = clock.now()
-    for (const [index, chunk] of chunks.entries()) {
+    const isCounted = this.#isCounted(peer)
+    let index = 0
+    for (const chunk of chunks) {
       if (!peer.holds(chunk)) duties.gained(peer, chunk, nowMs)
-      if (peer.gains(chunk) && this.#isCounted(peer)) board.addCopy(chunk)
-      const digest = digests[index]
+      if (peer.gains(chunk) && isCounted) board.addCopy(chunk)
+      const digest = digests[index++]
       if (digest === undefined) continue
       if (peer.role === 'tracker') trust.vouch(chunk, digest)
       else trust.claim(peer.id, chunk, digest)

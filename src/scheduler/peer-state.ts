@@ -1,3 +1,4 @@
+import { Bitfield } from '../chunking/index.ts'
 import type { PeerRole } from '../core/index.ts'
 import type { Following } from './ports.ts'
 
@@ -40,7 +41,8 @@ export class PeerState {
   cannotSeed = false
   /** It has told what it holds, so that it is known whether others hold the blob already. */
   hasReported = false
-  readonly #held: Uint8Array
+  /** A bit for each chunk: what dozens of peers hold is asked at each plan, and stays in the processor's cache. */
+  readonly #held: Bitfield
   #following: Following | undefined
 
   constructor(id: string, role: PeerRole, chunkCount: number, nowMs: number, zone = '') {
@@ -49,7 +51,7 @@ export class PeerState {
     this.zone = zone
     this.lastHeardMs = nowMs
     this.lastNewMs = nowMs
-    this.#held = new Uint8Array(chunkCount)
+    this.#held = new Bitfield(chunkCount)
   }
 
   /** Its news may come before `follow` has returned, so this is set afterwards, in the same turn. */
@@ -68,25 +70,30 @@ export class PeerState {
   }
 
   holds(chunk: number): boolean {
-    return this.#held[chunk] === 1
+    return this.#held.has(chunk)
+  }
+
+  holdsEach(chunks: readonly number[]): boolean {
+    for (const chunk of chunks) if (!this.#held.has(chunk)) return false
+    return true
   }
 
   /** Marks `chunk` as held there; true when that is news. */
   gains(chunk: number): boolean {
-    if (this.#held[chunk] !== 0) return false
-    this.#held[chunk] = 1
+    if (chunk < 0 || chunk >= this.#held.length || this.#held.has(chunk)) return false
+    this.#held.set(chunk)
     return true
   }
 
   /** Marks `chunk` as not held there; true when that is news. */
   loses(chunk: number): boolean {
-    if (this.#held[chunk] !== 1) return false
-    this.#held[chunk] = 0
+    if (!this.#held.has(chunk)) return false
+    this.#held.clear(chunk)
     return true
   }
 
   get holdsAll(): boolean {
-    return !this.#held.includes(0)
+    return this.#held.count === this.#held.length
   }
 
   /** A request to it begins. That one that has just stalled is tried again is no sign of life. */

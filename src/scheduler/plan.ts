@@ -1,14 +1,11 @@
 import { Draft } from './draft.ts'
 import type { Action, PlanView } from './plan-view.ts'
-import { wantedInOrder } from './wanted.ts'
+import { visitWanted } from './wanted.ts'
 
 /** What to start now: a pure function of the view. In order of urgency, each chunk goes to an agent that holds it, else to whoever has origin duty. */
 export function plan(view: PlanView): Action[] {
   const draft = new Draft(view)
   if (draft.isFull) return []
-  for (const { chunk, urgency } of wantedInOrder(view, () => draft.takesOrphans)) {
-    draft.place(chunk, urgency)
-    if (draft.isFull) break
-  }
+  visitWanted(view, draft)
   return draft.actions()
 }

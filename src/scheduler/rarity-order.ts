@@ -44,12 +44,17 @@ export class RarityOrder {
     this.#copies[chunk] = copies - 1
   }
 
-  /** The chunks with just `copies` copies, beginning at a random one: two that know the same do not all choose the same. */
-  *group(copies: number, random: () => number): Generator<number> {
-    const [start, end] = [this.#startOf(copies), this.#startOf(copies + 1)]
+  /**
+   * Visits the chunks with just `copies` copies, beginning at a random one: two that know the same do not all choose the same.
+   * `visit` changes no copies; it ends the visits by returning true.
+   */
+  visitGroup(copies: number, random: () => number, visit: (chunk: number) => boolean): void {
+    const start = this.#startOf(copies)
+    const end = this.#startOf(copies + 1)
+    if (start === end) return
     const first = start + Math.floor(random() * (end - start))
-    for (let place = first; place < end; place++) yield this.#order[place] as number
-    for (let place = start; place < first; place++) yield this.#order[place] as number
+    for (let place = first; place < end; place++) if (visit(this.#order[place] as number)) return
+    for (let place = start; place < first; place++) if (visit(this.#order[place] as number)) return
   }
 
   #startOf(copies: number): number {

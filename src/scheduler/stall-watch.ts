@@ -4,7 +4,7 @@ import { chooseHolder } from './holder-choice.ts'
 import type { PeerState } from './peer-state.ts'
 import type { PlanView } from './plan-view.ts'
 import type { SchedulerSettings } from './settings.ts'
-import { wantedInOrder } from './wanted.ts'
+import { visitWanted } from './wanted.ts'
 
 /** Weight of the newest service time in what is usual: follows a change of the whole swarm within some chunks. */
 const EWMA_WEIGHT = 0.25
@@ -65,6 +65,8 @@ export class StallWatch {
 
 /** Whether a chunk is wanted that nobody was asked for yet. */
 function hasMore(view: PlanView): boolean {
-  for (const _ of wantedInOrder(view)) return true
-  return false
+  let isFound = false
+  const visit = () => (isFound = true)
+  visitWanted(view, { takesOrphans: true, takesHeld: true, visit })
+  return isFound
 }

@@ -385,8 +385,7 @@ export class Swarm {
 
   #onHave(peer: PeerState, chunks: readonly number[], digests: readonly Uint8Array[]): void {
     // Only news is a sign of life: saying the same again would keep a duty that is not done.
-    if (peer.role === 'tracker' || chunks.some((chunk) => !peer.holds(chunk)))
-      peer.lastHeardMs = this.#components.clock.now()
+    if (peer.role === 'tracker' || !peer.holdsEach(chunks)) peer.lastHeardMs = this.#components.clock.now()
     this.#listener.gained(peer, chunks, digests)
   }
 

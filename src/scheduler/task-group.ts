@@ -3,8 +3,18 @@ import type { Clock, Timer } from '../core/index.ts'
 /** Background work with one owner: everything started here is told to stop and waited for by `close`. */
 export class TaskGroup {
   readonly #controller = new AbortController()
-  readonly #running = new Set<Promise<void>>()
   readonly #timers = new Set<Timer>()
+  readonly #idle = Promise.withResolvers<void>()
+  #running = 0
+  readonly #ended = (): void => {
+    this.#running--
+    if (this.#running === 0 && this.#controller.signal.aborted) this.#idle.resolve()
+  }
+  readonly #failed = (error: unknown): never => {
+    this.#ended()
+    // Work that does not handle its own failures is broken, and nobody else hears of it.
+    throw error
+  }
 
   get signal(): AbortSignal {
     return this.#controller.signal
@@ -13,8 +23,8 @@ export class TaskGroup {
   /** Runs `work`, which handles its own failures, until it ends or the group closes. */
   run(work: (signal: AbortSignal) => Promise<void>): void {
     if (this.#controller.signal.aborted) return
-    const running = work(this.#controller.signal).finally(() => this.#running.delete(running))
-    this.#running.add(running)
+    this.#running++
+    work(this.#controller.signal).then(this.#ended, this.#failed)
   }
 
   /** Calls `fire` after `delayMs` unless the group closes first. */
@@ -31,6 +41,7 @@ export class TaskGroup {
     this.#controller.abort()
     for (const timer of this.#timers) timer.clear()
     this.#timers.clear()
-    await Promise.allSettled(this.#running)
+    if (this.#running === 0) this.#idle.resolve()
+    await this.#idle.promise
   }
 }

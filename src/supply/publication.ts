@@ -6,6 +6,11 @@ import type { StoredBlob } from '../scheduler/index.ts'
 /** Chunks named with their digests in one message: 512 digests are 16 KiB, well below the frame limit. */
 const HAVE_BATCH = 512
 
+interface Follower {
+  readonly publisher: Publisher
+  readonly peerId: string
+}
+
 /** One blob as its followers see it: who follows, and the pinned blob they are served from. */
 export class Publication {
   readonly ref: BlobRef
@@ -13,7 +18,7 @@ export class Publication {
   readonly layout: string
   /** When somebody last followed it or asked for some of it. */
   usedAtMs = 0
-  readonly #followers = new Map<Publisher, PeerRef>()
+  readonly #followers = new Map<Publisher, Follower>()
   #blob: StoredBlob | undefined
   #isClosed = false
 
@@ -31,13 +36,13 @@ export class Publication {
   }
 
   follow(peer: PeerRef, publisher: Publisher): void {
-    this.#followers.set(publisher, peer)
+    this.#followers.set(publisher, { publisher, peerId: peer.id })
     this.#tell(publisher)
   }
 
   /** Names `peer` to all other followers. */
   introduce(peer: PeerRef): void {
-    for (const [publisher, follower] of this.#followers) if (follower.id !== peer.id) publisher.peers([peer])
+    for (const { publisher, peerId } of this.#followers.values()) if (peerId !== peer.id) publisher.peers([peer])
   }
 
   unfollow(publisher: Publisher): void {
@@ -57,7 +62,7 @@ export class Publication {
   /** Tells of one more chunk, but for those who are known to hold it. */
   held(chunk: number, digest: Uint8Array, isHeldBy: (peerId: string) => boolean): void {
     const [chunks, digests] = [[chunk], [digest]]
-    for (const [publisher, peer] of this.#followers) if (!isHeldBy(peer.id)) publisher.have(chunks, digests)
+    for (const { publisher, peerId } of this.#followers.values()) if (!isHeldBy(peerId)) publisher.have(chunks, digests)
   }
 
   close(): void {

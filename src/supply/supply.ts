@@ -154,13 +154,11 @@ export class Supply implements ChunkSupply {
   }
 
   #publication(ref: BlobRef): Publication {
-    this.#idleTimers.get(ref.digest)?.clear()
-    this.#idleTimers.delete(ref.digest)
     const existing = this.#currentPublication(ref)
     const publication = existing ?? new Publication(ref, this.#components.scheduler.layoutOf(ref).fingerprint)
     publication.usedAtMs = this.#components.clock.now()
     if (existing !== undefined) {
-      this.#retireWhenIdle(existing)
+      this.#retireWhenIdle(ref.digest)
       return existing
     }
     this.#publications.set(ref.digest, publication)
@@ -175,7 +173,7 @@ export class Supply implements ChunkSupply {
         }
       })
     }
-    this.#retireWhenIdle(publication)
+    this.#retireWhenIdle(ref.digest)
     return publication
   }
 
@@ -196,7 +194,8 @@ export class Supply implements ChunkSupply {
   }
 
   async #held(ref: BlobRef, chunk: number, options: AbortOptions): Promise<SuppliedChunk | undefined> {
-    const stored = await this.#blobOf(this.#publication(ref), options)
+    const publication = this.#publication(ref)
+    const stored = publication.blob ?? (await this.#blobOf(publication, options))
     // With no room in the store a chunk is in memory for a while; our readers are not the only ones it may serve.
     const blob = stored?.has(chunk) === true ? stored : this.#components.scheduler.find(ref.digest)?.blob
     // One that was fetched for this very peer may still be on its way to the disk.
@@ -227,15 +226,20 @@ export class Supply implements ChunkSupply {
 
   #unfollowed(publication: Publication, publisher: Publisher): void {
     publication.unfollow(publisher)
-    this.#retireWhenIdle(publication)
+    this.#retireWhenIdle(publication.ref.digest)
   }
 
-  #retireWhenIdle(publication: Publication): void {
-    const { digest } = publication.ref
+  /** Each use only notes its time: a timer for each would be cleared as often. */
+  #retireWhenIdle(digest: Digest, delayMs = IDLE_MS): void {
     if (this.#tasks.signal.aborted || this.#idleTimers.has(digest)) return
-    const timer = this.#components.clock.after(IDLE_MS, () => {
+    const { clock } = this.#components
+    const timer = clock.after(delayMs, () => {
       this.#idleTimers.delete(digest)
-      if (publication.followerCount === 0) this.#drop(publication)
+      const publication = this.#publications.get(digest)
+      if (publication === undefined) return
+      const leftMs = publication.usedAtMs + IDLE_MS - clock.now()
+      if (leftMs > 0) this.#retireWhenIdle(digest, leftMs)
+      else if (publication.followerCount === 0) this.#drop(publication)
     })
     this.#idleTimers.set(digest, timer)
   }

@@ -6,9 +6,10 @@ import type { WaveNews } from './wave-worker.ts'
 
 /**
  * Room for young objects. A simulation makes many that live for a message; in the 1 MiB that agents get, which is right
- * for them, a third of its time goes to collecting them.
+ * for them, a third of its time goes to collecting them. What is under way at all nodes is copied each time it is full:
+ * 600 nodes took 35 s of CPU with this, 37 s with half and 42 s with an eighth of it.
  */
-const YOUNG_GENERATION_MIB = 192
+const YOUNG_GENERATION_MIB = 1536
 
 /** Thousands of nodes take some megabytes each. */
 const HEAP_MIB = 16_384

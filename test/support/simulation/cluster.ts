@@ -69,21 +69,6 @@ class OriginDownError extends ShoalError {
   }
 }
 
-/** Counts a request to a peer while it is under way. */
-async function counted<T>({ requests }: SimulatedNode, peerId: string, work: () => Promise<T>): Promise<T> {
-  const toPeer = (requests.toPeer.get(peerId) ?? 0) + 1
-  requests.toPeer.set(peerId, toPeer)
-  requests.total++
-  requests.most = Math.max(requests.most, ++requests.now)
-  requests.mostToPeer = Math.max(requests.mostToPeer, toPeer)
-  try {
-    return await work()
-  } finally {
-    requests.now--
-    requests.toPeer.set(peerId, (requests.toPeer.get(peerId) ?? 0) - 1)
-  }
-}
-
 /** One simulated process: the project's own scheduler and supply over a simulated store, network and link. */
 export class SimulatedNode {
   readonly id: string
@@ -102,7 +87,7 @@ export class SimulatedNode {
   crossedBytes = 0
   readonly followers = new Set<() => void>()
   /** Requests to peers: all there were, those under way, and the most at a time. */
-  readonly requests = { total: 0, now: 0, most: 0, toPeer: new Map<string, number>(), mostToPeer: 0 }
+  readonly requests = { total: 0, now: 0, most: 0, mostToPeer: 0 }
   /** Messages of the exchange that it sent: wants and their answers, news for followers, follows. */
   sentMessages = 0
   isDead = false
@@ -330,6 +315,7 @@ export class SimulatedCluster {
     events: FollowEvents,
   ): Following {
     let isOpen = true
+    let requestsNow = 0
     // What a stopped process was about to say comes when it goes on.
     const later = (tell: () => void, delayMs = this.init.latencyMs ?? 1): void =>
       void this.init.clock.after(delayMs, () => {
@@ -360,8 +346,18 @@ export class SimulatedCluster {
     if (subscription === undefined) publisher.gone()
     remote.followers.add(leave)
     return {
-      request: async (chunk, options) =>
-        await counted(self, remote.id, async () => await this.#request(self, remote, ref, chunk, options)),
+      request: async (chunk, options) => {
+        const { requests } = self
+        requests.total++
+        requests.most = Math.max(requests.most, ++requests.now)
+        requests.mostToPeer = Math.max(requests.mostToPeer, ++requestsNow)
+        try {
+          return await this.#request(self, remote, ref, chunk, options)
+        } finally {
+          requests.now--
+          requestsNow--
+        }
+      },
       requestMap: async ({ signal }) => {
         await delay(this.init.clock, remote.stalls ? 3_600_000 : (this.init.latencyMs ?? 1), signal)
         return undefined

@@ -18,11 +18,13 @@ const MAX_STEPS = 64
 /** One node's full-duplex link; flows share it fairly each way. */
 export class Link {
   readonly rates: LinkRates
-  readonly sending = new Set<Flow>()
-  readonly receiving = new Set<Flow>()
+  readonly sending: Flow[] = []
+  readonly receiving: Flow[] = []
   /** What all flows together bring in now. */
   inBytesPerSecond = 0
   sentBytes = 0
+  /** What leaves is to be shared anew. */
+  isDirty = false
 
   constructor(rates: LinkRates) {
     this.rates = rates
@@ -30,13 +32,13 @@ export class Link {
 
   /** What each flow that comes in may have in any case. */
   get fairShareOfDown(): number {
-    return this.rates.downBytesPerSecond / Math.max(1, this.receiving.size)
+    return this.rates.downBytesPerSecond / Math.max(1, this.receiving.length)
   }
 
   /** With one flow more or less, what comes in was or will be limited here. */
   get isNearlyFull(): boolean {
     const { downBytesPerSecond } = this.rates
-    const shareBytesPerSecond = downBytesPerSecond / (this.receiving.size + 1)
+    const shareBytesPerSecond = downBytesPerSecond / (this.receiving.length + 1)
     return this.inBytesPerSecond + shareBytesPerSecond >= downBytesPerSecond * (1 - 2 * SAME_RATE)
   }
 
@@ -50,6 +52,10 @@ export class Flow {
   readonly from: Link
   readonly to: Link
   bytesPerSecond = 0
+  /** What its receiver has for it at most, as long as the sender's link is being shared. */
+  demandBytesPerSecond = 0
+  /** Its rate is another one than that it runs at. */
+  isChanged = false
   readonly #onEnd: () => void
   readonly #sizeBytes: number
   #leftBytes: number
@@ -66,23 +72,23 @@ export class Flow {
     this.#sizeBytes = sizeBytes
     this.#leftBytes = sizeBytes
     this.#sinceMs = clock.now()
-    from.sending.add(this)
-    to.receiving.add(this)
+    from.sending.push(this)
+    to.receiving.push(this)
     shareAnew(from, to, clock)
   }
 
   /** The most that the receiver has for this flow: its fair share, or what the others leave. */
   get mostBytesPerSecond(): number {
-    const { rates, inBytesPerSecond, fairShareOfDown } = this.to
-    return Math.max(fairShareOfDown, rates.downBytesPerSecond - (inBytesPerSecond - this.bytesPerSecond))
+    const { to } = this
+    return Math.max(to.fairShareOfDown, to.rates.downBytesPerSecond - (to.inBytesPerSecond - this.bytesPerSecond))
   }
 
   /** Ends it, whether or not all has arrived; what was sent is counted. */
   end(clock: Clock): void {
-    if (!this.from.sending.delete(this)) return
+    if (!take(this.from.sending, this)) return
     this.#progress(clock.now())
     this.#timer?.clear()
-    this.to.receiving.delete(this)
+    take(this.to.receiving, this)
     this.to.inBytesPerSecond -= this.bytesPerSecond
     this.from.sentBytes += this.#sizeBytes - (this.#leftBytes > ROUNDING_BYTES ? this.#leftBytes : 0)
     shareAnew(this.from, this.to, clock)
@@ -90,6 +96,7 @@ export class Flow {
 
   /** Goes on at the rate that it was given. */
   run(clock: Clock): void {
+    this.isChanged = false
     this.#progress(clock.now())
     this.#runsAtBytesPerMs = this.bytesPerSecond / 1000
     this.#schedule(clock)
@@ -120,42 +127,70 @@ export class Flow {
  * at the cost of one who has less). What one end cannot take is left to the others, over as many links as it takes.
  */
 function shareAnew(from: Link, to: Link, clock: Clock): void {
-  const changed = new Set<Flow>()
-  const dirty = new Set<Link>([from])
+  const changed: Flow[] = []
+  const dirty: Link[] = []
+  mark(from, dirty)
   // Whoever sends to a receiver with room to spare is held back by its own link only.
-  if (to.isNearlyFull) for (const flow of to.receiving) dirty.add(flow.from)
+  if (to.isNearlyFull) for (const flow of to.receiving) mark(flow.from, dirty)
   let steps = 0
   for (const link of dirty) {
-    dirty.delete(link)
-    for (const overfull of shareUplink(link, changed)) {
-      for (const flow of overfull.receiving) if (flow.bytesPerSecond > overfull.fairShareOfDown) dirty.add(flow.from)
-    }
-    if (++steps === MAX_STEPS) break
+    link.isDirty = false
+    if (steps++ < MAX_STEPS) shareUplink(link, changed, dirty)
   }
   for (const flow of changed) flow.run(clock)
 }
 
-/** Shares what leaves `link`: evenly, but what a receiver cannot take goes to the other flows. Returns receivers that have too much now. */
-function shareUplink(link: Link, changed: Set<Flow>): Link[] {
-  const overfull: Link[] = []
+function mark(link: Link, dirty: Link[]): void {
+  if (link.isDirty) return
+  link.isDirty = true
+  dirty.push(link)
+}
+
+/** Shares what leaves `link`: evenly, but what a receiver cannot take goes to the other flows. Those who send to a receiver that has too much now are marked. */
+function shareUplink(link: Link, changed: Flow[], dirty: Link[]): void {
+  const { sending } = link
   let leftBytesPerSecond = link.rates.upBytesPerSecond
-  let leftFlows = link.sending.size
-  for (const [flow, most] of byDemand(link)) {
-    const rate = Math.min(most, leftBytesPerSecond / leftFlows--)
+  let leftFlows = sending.length
+  for (const flow of sending) flow.demandBytesPerSecond = flow.mostBytesPerSecond
+  for (const flow of leftFlows > 1 ? byDemand(sending) : sending) {
+    const rate = Math.min(flow.demandBytesPerSecond, leftBytesPerSecond / leftFlows--)
     leftBytesPerSecond -= rate
     if (Math.abs(rate - flow.bytesPerSecond) <= SAME_RATE * rate) continue
     flow.to.inBytesPerSecond += rate - flow.bytesPerSecond
     flow.bytesPerSecond = rate
-    changed.add(flow)
-    if (flow.to.isOverfull) overfull.push(flow.to)
+    if (!flow.isChanged) changed.push(flow)
+    flow.isChanged = true
+    if (flow.to.isOverfull) markSendersOf(flow.to, dirty)
   }
-  return overfull
 }
 
-function byDemand({ sending }: Link): [Flow, number][] {
-  const flows: [Flow, number][] = []
-  for (const flow of sending) flows.push([flow, flow.mostBytesPerSecond])
-  return flows.length > 1 ? flows.sort((a, b) => a[1] - b[1]) : flows
+/** Those who send more than is fair to `overfull`. */
+function markSendersOf(overfull: Link, dirty: Link[]): void {
+  const { fairShareOfDown } = overfull
+  for (const flow of overfull.receiving) if (flow.bytesPerSecond > fairShareOfDown) mark(flow.from, dirty)
+}
+
+/** Those that can take least first; sorted by insertion, as there are a handful. */
+function byDemand(sending: readonly Flow[]): Flow[] {
+  const sorted: Flow[] = []
+  for (const flow of sending) {
+    let place = sorted.length
+    for (; place > 0; place--) {
+      const before = sorted[place - 1] as Flow
+      if (before.demandBytesPerSecond <= flow.demandBytesPerSecond) break
+      sorted[place] = before
+    }
+    sorted[place] = flow
+  }
+  return sorted
+}
+
+/** Takes `flow` out of `flows`, which keep their order; false when it is not there. */
+function take(flows: Flow[], flow: Flow): boolean {
+  const index = flows.indexOf(flow)
+  if (index < 0) return false
+  flows.splice(index, 1)
+  return true
 }
 
 /** Resolves when `bytes` have crossed from one link to the other. */
@@ -168,17 +203,19 @@ export async function transfer(
   signal: AbortSignal | undefined,
 ): Promise<void> {
   signal?.throwIfAborted()
-  const { promise, resolve, reject } = Promise.withResolvers<void>()
-  const flow = new Flow(clock, from, to, bytes, resolve)
-  const onAbort = () => reject(signal?.reason)
-  signal?.addEventListener('abort', onAbort, { once: true })
-  try {
-    await promise
-  } finally {
-    flow.end(clock)
-    signal?.removeEventListener('abort', onAbort)
-  }
-  await delay(clock, latencyMs, signal)
+  await new Promise<void>((resolve, reject) => {
+    const onAbort = () => {
+      flow.end(clock)
+      reject(signal?.reason)
+    }
+    const flow = new Flow(clock, from, to, bytes, () => {
+      flow.end(clock)
+      signal?.removeEventListener('abort', onAbort)
+      clock.after(latencyMs, resolve)
+    })
+    signal?.addEventListener('abort', onAbort, { once: true })
+  })
+  signal?.throwIfAborted()
 }
 
 /** A wait that is over this soon is not worth being cut short. */
@@ -186,13 +223,13 @@ const SHORT_MS = 5
 
 /** Virtual sleep; rejects with the signal's reason, at its end at the latest. */
 export async function delay(clock: Clock, ms: number, signal: AbortSignal | undefined): Promise<void> {
+  if (ms <= SHORT_MS) {
+    await new Promise<void>((resolve) => void clock.after(ms, resolve))
+    return signal?.throwIfAborted()
+  }
   signal?.throwIfAborted()
   const { promise, resolve, reject } = Promise.withResolvers<void>()
   const timer = clock.after(ms, resolve)
-  if (ms <= SHORT_MS) {
-    await promise
-    return signal?.throwIfAborted()
-  }
   const onAbort = () => reject(signal?.reason)
   signal?.addEventListener('abort', onAbort, { once: true })
   try {

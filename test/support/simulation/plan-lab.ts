@@ -5,6 +5,7 @@ import { DigestTrust } from '../../../src/scheduler/digest-trust.ts'
 import { defaultSettings } from '../../../src/scheduler/index.ts'
 import { PeerState } from '../../../src/scheduler/peer-state.ts'
 import type { PlanView } from '../../../src/scheduler/plan-view.ts'
+import { visitWanted } from '../../../src/scheduler/wanted.ts'
 
 export interface PlanLabInit extends Partial<Omit<PlanView, 'layout' | 'isHeld'>> {
   readonly chunkCount: number
@@ -62,6 +63,17 @@ export function planView(init: PlanLabInit): PlanView & { readonly agents: reado
     isHeld: (chunk) => held.includes(chunk),
     ...rest,
   }
+}
+
+/** The wanted chunks of `view` in their order. */
+export function wantedOf(view: PlanView): number[] {
+  const chunks: number[] = []
+  const visit = (chunk: number) => {
+    chunks.push(chunk)
+    return false
+  }
+  visitWanted(view, { takesOrphans: true, takesHeld: true, visit })
+  return chunks
 }
 
 export function trackerState(chunkCount: number): PeerState {

@@ -4,8 +4,7 @@ import { Demand } from '../../../src/scheduler/demand.ts'
 import { chooseHolder } from '../../../src/scheduler/holder-choice.ts'
 import { plan } from '../../../src/scheduler/plan.ts'
 import type { Action } from '../../../src/scheduler/plan-view.ts'
-import { wantedInOrder } from '../../../src/scheduler/wanted.ts'
-import { CHUNK, planView, trackerState } from '../../support/simulation/plan-lab.ts'
+import { CHUNK, planView, trackerState, wantedOf } from '../../support/simulation/plan-lab.ts'
 
 const ALL = [0, 1, 2, 3, 4, 5, 6, 7]
 
@@ -19,7 +18,7 @@ function asked(actions: readonly Action[]): string[] {
 describe('the order of wanted chunks', () => {
   it('is ranges, then windows, then the rest', () => {
     const demands = [new Demand('whole', 0, 80), new Demand('range', 60, 80)]
-    const order = [...wantedInOrder(planView({ chunkCount: 8, demands }))].map(({ chunk }) => chunk)
+    const order = wantedOf(planView({ chunkCount: 8, demands }))
     assert.deepEqual(order.slice(0, 5), [6, 7, 0, 1, 2])
     assert.deepEqual(
       order.slice(5).toSorted((a, b) => a - b),
@@ -34,16 +33,13 @@ describe('the order of wanted chunks', () => {
       [3, 4, 7],
     ]
     const view = planView({ chunkCount: 8, demands: [new Demand('whole', 0, 80)], holdings })
-    assert.deepEqual([...wantedInOrder(view)].map(({ chunk }) => chunk).slice(3, 5), [5, 6])
+    assert.deepEqual(wantedOf(view).slice(3, 5), [5, 6])
   })
 
   it('leaves out what is held or in flight', () => {
     const view = planView({ chunkCount: 8, demands: [new Demand('range', 0, 40)], held: [1] })
     view.board.begin(2, 'someone', 0)
-    assert.deepEqual(
-      [...wantedInOrder(view)].map(({ chunk }) => chunk),
-      [0, 3],
-    )
+    assert.deepEqual(wantedOf(view), [0, 3])
   })
 })
 
