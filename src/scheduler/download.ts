@@ -2,12 +2,13 @@ import { type AbortOptions, type BlobRef, PeerProtocolError, type PeerRole, Shoa
 import { freshBuffers, type Lease } from '../util/index.ts'
 import { Adopter } from './adopter.ts'
 import { ChunkBoard, ORIGIN } from './chunk-board.ts'
-import { bandwidthAmong, type Demand, patienceOf, urgencyAmong, windowsOf } from './demand.ts'
+import type { Demand } from './demand.ts'
+import { Demands } from './demands.ts'
 import { DigestTrust } from './digest-trust.ts'
 import { DownloadDuties } from './download-duties.ts'
 import { type DownloadComponents, type DownloadEvents } from './download-components.ts'
 import { lazily } from './duty-roster.ts'
-import { BlobCorruptError, DownloadClosedError, SourcesExhaustedError } from './errors.ts'
+import { BlobCorruptError, DownloadClosedError } from './errors.ts'
 import { type ByteSource, FetchLedger } from './fetch-ledger.ts'
 import { Fetcher, type FetcherListener } from './fetcher.ts'
 import { Ingest, type ReadableChunks } from './ingest.ts'
@@ -18,6 +19,7 @@ import type { PeerState } from './peer-state.ts'
 import { plan } from './plan.ts'
 import type { Action, PlanView } from './plan-view.ts'
 import type { OriginAccess, StoredBlob } from './ports.ts'
+import { ReaderPatience } from './reader-patience.ts'
 import { overflowBytes, type SchedulerSettings } from './settings.ts'
 import { StallWatch } from './stall-watch.ts'
 import { Suspects } from './suspects.ts'
@@ -32,9 +34,6 @@ const TICK_MS = 100
 
 /** Why a request ends whose chunk has come; one for all, since most requests end so and a stack for each would be costly. */
 const HAD = new DOMException('the chunk is had', 'AbortError')
-
-/** How often a download that knows no peer asks the router again. */
-const WALK_AGAIN_MS = 5_000
 
 export interface DownloadInit {
   readonly selfId: string
@@ -66,7 +65,8 @@ export class Download {
   readonly #share: WindowShare
   readonly #stalls: StallWatch
   readonly #waiters = new Waiters()
-  readonly #demands = new Set<Demand>()
+  readonly #demands: Demands
+  readonly #patience: ReaderPatience
   readonly #tasks = new TaskGroup()
   readonly #maps: MapSeeker
   readonly #duties: DownloadDuties
@@ -81,8 +81,6 @@ export class Download {
     if (!this.#tasks.signal.aborted) this.#act()
   }
   #isTicking = false
-  #lastProgressMs: number
-  #lastWalkMs: number
 
   constructor(blob: StoredBlob, init: DownloadInit, components: DownloadComponents, events: DownloadEvents) {
     const { settings, selfId, role } = init
@@ -94,9 +92,13 @@ export class Download {
     this.#init = init
     this.#components = components
     this.#events = events
-    this.#lastProgressMs = components.clock.now()
-    this.#lastWalkMs = this.#lastProgressMs
     this.#board = new ChunkBoard(chunkCount)
+    this.#demands = new Demands({
+      layout: blob.layout,
+      settings,
+      clock: components.clock,
+      isOverflowing: () => this.#ingest.isOverflowing,
+    })
     this.#trust = new DigestTrust(chunkCount, settings.agreement, components.isTrustedSigner)
     if (blob.map !== undefined) this.#trust.offerMap(blob.map)
     this.#stalls = new StallWatch(settings)
@@ -111,7 +113,7 @@ export class Download {
       { swarm: this.swarm, board: this.#board, isHad: (chunk) => this.#ingest.isHad(chunk) },
     )
     this.#adopter = new Adopter({ trust: this.#trust, ingest: this.#ingest, tasks: this.#tasks }, (chunk, digest) => {
-      this.#lastProgressMs = this.#components.clock.now()
+      this.#patience.progressed()
       this.#accepted(chunk, this.blob.layout.lengthOf(chunk), digest, 'store')
     })
     this.#holdings = new PeerHoldings(
@@ -127,19 +129,37 @@ export class Download {
       chunkBytes: Math.max(1, this.#ingest.chunkBytes),
       onRoom: () => this.#replan(),
     })
-    this.#fetcher = new Fetcher(
-      { ref: this.ref, layout: blob.layout, access: () => this.#access, settings },
+    this.#fetcher = this.#makeFetcher()
+    this.#patience = this.#makePatience()
+  }
+
+  #makeFetcher(): Fetcher {
+    const { settings } = this.#init
+    return new Fetcher(
+      { ref: this.ref, layout: this.blob.layout, access: () => this.#access, settings },
       {
-        ...components,
+        ...this.#components,
         board: this.#board,
         trust: this.#trust,
         suspects: this.#suspects,
         window: this.#share,
-        bandwidth: components.bandwidth,
-        buffers: components.buffers ?? freshBuffers,
+        bandwidth: this.#components.bandwidth,
+        buffers: this.#components.buffers ?? freshBuffers,
       },
       this.#fetcherListener(),
     )
+  }
+
+  #makePatience(): ReaderPatience {
+    return new ReaderPatience(this.ref, {
+      waiters: this.#waiters,
+      fetcher: this.#fetcher,
+      swarm: this.swarm,
+      trust: this.#trust,
+      originRest: this.#originRest,
+      hasOrigin: () => this.#access.origins.length > 0,
+      clock: this.#components.clock,
+    })
   }
 
   #fetcherListener(): FetcherListener {
@@ -147,7 +167,7 @@ export class Download {
       accept: (chunk, payload, digest, source, peer) => this.#accept(chunk, payload, digest, source, peer),
       adopt: (chunk, digest) => this.#adopter.adopt(chunk, digest),
       isStillWanted: (chunk) => this.#isStillWantedOfOrigin(chunk),
-      bandwidthOf: (chunk) => this.#bandwidthOf(chunk),
+      bandwidthOf: (chunk) => this.#demands.bandwidthOf(chunk),
       tookMs: (ms) => this.#stalls.tookMs(ms),
       peerFailed: (peer, error) => this.#peerFailed(peer, error),
       originFailed: (error) => this.#originFailed(error),
@@ -177,7 +197,7 @@ export class Download {
   }
 
   get demands(): ReadonlySet<Demand> {
-    return this.#demands
+    return this.#demands.all
   }
 
   /** Bytes held, near enough for a progress bar. */
@@ -214,7 +234,7 @@ export class Download {
   /** Adds a reader's demand. */
   want(demand: Demand): void {
     this.#demands.add(demand)
-    this.#lastProgressMs = this.#components.clock.now()
+    this.#patience.progressed()
     this.#replan()
     this.#tick()
   }
@@ -223,9 +243,10 @@ export class Download {
   unwant(demand: Demand): void {
     if (!this.#demands.delete(demand) || demand.kind === 'background' || demand.kind === 'trace') return
     for (const attempt of [...this.#board.attempts()]) {
-      if (attempt.sourceId !== ORIGIN && this.#urgencyOf(attempt.chunk) === undefined) attempt.controller.abort()
+      if (attempt.sourceId !== ORIGIN && this.#demands.urgencyOf(attempt.chunk) === undefined)
+        attempt.controller.abort()
     }
-    if (this.#demands.size === 0) this.#fetcher.cancelAll()
+    if (this.#demands.isEmpty) this.#fetcher.cancelAll()
   }
 
   /** Resolves once `chunks` can lend `chunk`, which may not be stored yet; rejects when no source is left. */
@@ -266,7 +287,7 @@ export class Download {
   }
 
   #act(): void {
-    const isIdle = this.blob.isComplete || this.#wholeCheck.isRunning || this.#demands.size === 0
+    const isIdle = this.blob.isComplete || this.#wholeCheck.isRunning || this.#demands.isEmpty
     const hasRoom = !isIdle && this.#freeSlots > 0
     // With every slot in use there is nothing to plan, nor is anything held back that could be let go.
     if (hasRoom || this.#fetcher.isHeldBack)
@@ -274,7 +295,7 @@ export class Download {
         if (hasRoom) for (const action of plan(this.#view())) this.#perform(action)
       })
     this.#share.planned(!isIdle && this.#share.freeChunks === 0)
-    if (!isIdle) this.#failIfExhausted()
+    if (!isIdle) this.#patience.failIfExhausted()
   }
 
   #perform(action: Action): void {
@@ -282,7 +303,7 @@ export class Download {
       this.#duties.originAsked(this.#components.clock.now())
       this.#fetcher.readOrigin(action.start, action.count)
     } else if (action.kind === 'ask-any') this.#fetcher.ask(action.peer, 'any', 'window')
-    else this.#fetcher.ask(action.peer, action.chunk, this.#urgencyOf(action.chunk) ?? 'background')
+    else this.#fetcher.ask(action.peer, action.chunk, this.#demands.urgencyOf(action.chunk) ?? 'background')
   }
 
   #view(): PlanView {
@@ -294,7 +315,7 @@ export class Download {
       layout: this.blob.layout,
       board: this.#board,
       trust: this.#trust,
-      demands: this.#effectiveDemands(),
+      demands: this.#demands.effective(),
       agents: this.swarm.holders,
       duty: this.swarm.duty(nowMs),
       isSettled: this.swarm.isSettled(nowMs),
@@ -320,26 +341,9 @@ export class Download {
     return Math.min(this.#init.settings.inFlightPerDownload - inFlight, Math.max(affordable, inFlight === 0 ? 1 : 0))
   }
 
-  /** With no disk to hold it, nothing beyond what readers need next is fetched. */
-  #effectiveDemands(): Demand[] {
-    return this.#ingest.isOverflowing
-      ? windowsOf(this.#demands, this.#init.settings.openWindowBytes)
-      : [...this.#demands]
-  }
-
-  #urgencyOf(chunk: number) {
-    const nowMs = this.#components.clock.now()
-    return urgencyAmong(this.#effectiveDemands(), chunk, this.blob.layout, nowMs, this.#init.settings)
-  }
-
-  #bandwidthOf(chunk: number | 'any') {
-    const nowMs = this.#components.clock.now()
-    return bandwidthAmong(this.#effectiveDemands(), chunk, this.blob.layout, nowMs, this.#init.settings)
-  }
-
   /** An origin read goes on as long as its next chunk is wanted and nobody nearer can give it. */
   #isStillWantedOfOrigin(chunk: number): boolean {
-    if (this.blob.has(chunk) || this.#urgencyOf(chunk) === undefined) return false
+    if (this.blob.has(chunk) || this.#demands.urgencyOf(chunk) === undefined) return false
     const nowMs = this.#components.clock.now()
     if (this.swarm.duty(nowMs) !== undefined || this.#duties.ofOrigin(nowMs).holderOf(chunk) !== undefined) return false
     if (this.#trust.digestAt(chunk) === undefined) return true
@@ -360,7 +364,7 @@ export class Download {
     // Those who read it need not wait for the disk.
     this.#waiters.held(chunk)
     if (!(await writing)) return
-    if (isProgress) this.#lastProgressMs = this.#components.clock.now()
+    if (isProgress) this.#patience.progressed()
     if (peer !== undefined) this.#events.receivedFrom(peer.zone, byteLength)
     this.#accepted(chunk, byteLength, digest, source)
   }
@@ -425,27 +429,14 @@ export class Download {
   }
 
   /** Readers are told as soon as nothing that could still help is under way. */
-  #failIfExhausted(): void {
-    if (this.#waiters.isEmpty || this.#fetcher.inFlight > 0 || this.#fetcher.isHeldBack) return
-    const nowMs = this.#components.clock.now()
-    const hasOrigin = this.#access.origins.length > 0
-    if (hasOrigin && this.#originRest.error === undefined) return
-    if (!this.swarm.isSettled(nowMs) || this.swarm.isSearching || this.swarm.duty(nowMs) !== undefined) return
-    if (hasOrigin && this.#originRest.isOver(nowMs)) return
-    const canHelp = (chunk: number) =>
-      this.#trust.digestAt(chunk) !== undefined && this.swarm.holders.some((peer) => peer.holds(chunk))
-    if ([...this.#waiters.chunks].some(canHelp)) return
-    this.#waiters.failAll(new SourcesExhaustedError(`no source left for ${this.ref.digest}`, this.#originRest.error))
-  }
-
   #tick(): void {
     if (this.#isTicking) return
     this.#isTicking = true
     this.#tasks.after(this.#components.clock, TICK_MS, () => {
       this.#isTicking = false
-      if (this.#demands.size === 0 || this.blob.isComplete) return
+      if (this.#demands.isEmpty || this.blob.isComplete) return
       this.#reviewRequests()
-      this.#giveUp()
+      this.#patience.review(this.#demands.patienceMs)
       this.#replan()
       this.#tick()
     })
@@ -461,19 +452,8 @@ export class Download {
           source.stalled(this.#components.clock.now())
           attempt.controller.abort()
         },
-        hedge: (peer, chunk) => this.#fetcher.ask(peer, chunk, this.#urgencyOf(chunk) ?? 'background'),
+        hedge: (peer, chunk) => this.#fetcher.ask(peer, chunk, this.#demands.urgencyOf(chunk) ?? 'background'),
       },
     )
-  }
-
-  #giveUp(): void {
-    const nowMs = this.#components.clock.now()
-    if (this.swarm.followedCount === 0 && nowMs - this.#lastWalkMs >= WALK_AGAIN_MS) {
-      this.#lastWalkMs = nowMs
-      this.swarm.walk()
-    }
-    const patienceMs = patienceOf(this.#demands, this.#init.settings)
-    if (nowMs - this.#lastProgressMs < patienceMs || this.#waiters.isEmpty) return
-    this.#waiters.failAll(new SourcesExhaustedError(`nothing arrived for ${this.ref.digest}`, this.#originRest.error))
   }
 }
