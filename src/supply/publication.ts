@@ -1,29 +1,14 @@
 import { Bitfield } from '../chunking/index.ts'
-import type { BlobRef, Clock, PeerRef, PeerRole, Timer } from '../core/index.ts'
-import type { Publisher, RemotePeer } from '../exchange/index.ts'
+import type { BlobRef, PeerRef } from '../core/index.ts'
+import type { Publisher } from '../exchange/index.ts'
 import type { StoredBlob } from '../scheduler/index.ts'
 
 /** Chunks named with their digests in one message: 512 digests are 16 KiB, well below the frame limit. */
 const HAVE_BATCH = 512
 
-/** A chunk that this many others hold is common: whoever lacks it knows whom to ask, and can hear later of one more. */
-const COMMON_COPIES = 4
-
-/** How late followers hear of common chunks, several at a time; what they have got meanwhile they are not told. */
-const COMMON_LATE_MS = 400
-
 interface Follower {
   readonly publisher: Publisher
   readonly peerId: string
-  readonly role: PeerRole
-}
-
-export interface PublicationComponents {
-  /** Whether a follower is known to hold a chunk. */
-  readonly isHeldBy: (peerId: string, chunk: number) => boolean
-  /** Others known to hold it. */
-  readonly copiesOf: (chunk: number) => number
-  readonly clock: Clock
 }
 
 /** One blob as its followers see it: who follows, and the pinned blob they are served from. */
@@ -34,15 +19,12 @@ export class Publication {
   /** When somebody last followed it or asked for some of it. */
   usedAtMs = 0
   readonly #followers = new Map<Publisher, Follower>()
-  readonly #components: PublicationComponents
   #blob: StoredBlob | undefined
-  #common: { chunks: number[]; digests: Uint8Array[]; timer: Timer } | undefined
   #isClosed = false
 
-  constructor(ref: BlobRef, layout: string, components: PublicationComponents) {
+  constructor(ref: BlobRef, layout: string) {
     this.ref = ref
     this.layout = layout
-    this.#components = components
   }
 
   get blob(): StoredBlob | undefined {
@@ -53,8 +35,8 @@ export class Publication {
     return this.#followers.size
   }
 
-  follow(peer: RemotePeer, publisher: Publisher): void {
-    this.#followers.set(publisher, { publisher, peerId: peer.id, role: peer.role })
+  follow(peer: PeerRef, publisher: Publisher): void {
+    this.#followers.set(publisher, { publisher, peerId: peer.id })
     this.#tell(publisher)
   }
 
@@ -77,44 +59,14 @@ export class Publication {
     for (const publisher of this.#followers.keys()) this.#tell(publisher)
   }
 
-  /**
-   * Tells of one more chunk, but for those who are known to hold it. Of a common one only trackers are told at once, who
-   * choose by it what to send.
-   */
-  held(chunk: number, digest: Uint8Array): void {
-    const isCommon = this.#components.copiesOf(chunk) >= COMMON_COPIES
-    this.#news([chunk], [digest], ({ role }) => !isCommon || role === 'tracker')
-    if (isCommon) this.#tellLater(chunk, digest)
-  }
-
-  #tellLater(chunk: number, digest: Uint8Array): void {
-    this.#common ??= {
-      chunks: [],
-      digests: [],
-      timer: this.#components.clock.after(COMMON_LATE_MS, () => {
-        const { chunks, digests } = this.#common ?? { chunks: [], digests: [] }
-        this.#common = undefined
-        this.#news(chunks, digests, ({ role }) => role !== 'tracker')
-      }),
-    }
-    this.#common.chunks.push(chunk)
-    this.#common.digests.push(digest)
-  }
-
-  #news(chunks: readonly number[], digests: readonly Uint8Array[], to: (follower: Follower) => boolean): void {
-    const { isHeldBy } = this.#components
-    for (const follower of this.#followers.values()) {
-      if (!to(follower)) continue
-      const isNews = (chunk: number) => !isHeldBy(follower.peerId, chunk)
-      const ofNews = (_: unknown, index: number) => isNews(chunks[index] ?? 0)
-      const news = chunks.filter(isNews)
-      if (news.length > 0) follower.publisher.have(news, digests.filter(ofNews))
-    }
+  /** Tells of one more chunk, but for those who are known to hold it. */
+  held(chunk: number, digest: Uint8Array, isHeldBy: (peerId: string) => boolean): void {
+    const [chunks, digests] = [[chunk], [digest]]
+    for (const { publisher, peerId } of this.#followers.values()) if (!isHeldBy(peerId)) publisher.have(chunks, digests)
   }
 
   close(): void {
     this.#isClosed = true
-    this.#common?.timer.clear()
     for (const publisher of this.#followers.keys()) publisher.gone()
     this.#followers.clear()
     this.#blob?.release()

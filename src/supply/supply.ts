@@ -155,7 +155,7 @@ export class Supply implements ChunkSupply {
 
   #publication(ref: BlobRef): Publication {
     const existing = this.#currentPublication(ref)
-    const publication = existing ?? this.#newPublication(ref)
+    const publication = existing ?? new Publication(ref, this.#components.scheduler.layoutOf(ref).fingerprint)
     publication.usedAtMs = this.#components.clock.now()
     if (existing !== undefined) {
       this.#retireWhenIdle(ref.digest)
@@ -175,15 +175,6 @@ export class Supply implements ChunkSupply {
     }
     this.#retireWhenIdle(ref.digest)
     return publication
-  }
-
-  #newPublication(ref: BlobRef): Publication {
-    const { scheduler, clock } = this.#components
-    return new Publication(ref, scheduler.layoutOf(ref).fingerprint, {
-      isHeldBy: (peerId, chunk) => scheduler.find(ref.digest)?.isHeldBy(peerId, chunk) ?? false,
-      copiesOf: (chunk) => scheduler.find(ref.digest)?.copiesOf(chunk) ?? 0,
-      clock,
-    })
   }
 
   /** Ends the one of a blob that was removed and begun again with another cut. */
@@ -220,7 +211,8 @@ export class Supply implements ChunkSupply {
   #chunkHeld(ref: BlobRef, chunk: number, digest: Uint8Array): void {
     const publication = this.#currentPublication(ref)
     if (publication === undefined) return
-    publication.held(chunk, digest)
+    const download = this.#components.scheduler.find(ref.digest)
+    publication.held(chunk, digest, (peerId) => download?.isHeldBy(peerId, chunk) ?? false)
     if (publication.blob !== undefined) return
     this.#tasks.run(async (signal) => {
       try {
