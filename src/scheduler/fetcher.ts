@@ -1,6 +1,4 @@
-import type { ChunkLayout } from '../chunking/index.ts'
 import {
-  type BlobRef,
   type Clock,
   isAbort,
   PeerBusyError,
@@ -12,15 +10,14 @@ import {
 import type { Bandwidth, BandwidthClass, Buffers, Lease } from '../util/index.ts'
 import { Allowance } from './allowance.ts'
 import type { ChunkBoard } from './chunk-board.ts'
-import { ChunkVerifier } from './chunk-verifier.ts'
+import { ChunkVerifier, type ChunkVerifierInit } from './chunk-verifier.ts'
 import { type Urgency, WIRE_URGENCY } from './demand.ts'
 import type { DigestTrust } from './digest-trust.ts'
 import type { ByteSource } from './fetch-ledger.ts'
 import type { InFlightBudget } from './in-flight-budget.ts'
 import { OriginReads } from './origin-reads.ts'
 import type { PeerState } from './peer-state.ts'
-import type { OriginAccess, OriginSource, ReceivedChunk } from './ports.ts'
-import type { SchedulerSettings } from './settings.ts'
+import type { OriginSource, ReceivedChunk } from './ports.ts'
 import type { Suspects } from './suspects.ts'
 import { TaskGroup } from './task-group.ts'
 import type { WindowShare } from './transfer-window.ts'
@@ -34,12 +31,7 @@ const MAX_BUSY_REST_MS = 1_000
 /** Rest for a peer whose request failed for no stated reason. */
 const FAILURE_REST_MS = 1_000
 
-export interface FetcherInit {
-  readonly ref: BlobRef
-  readonly layout: ChunkLayout
-  readonly access: () => OriginAccess
-  readonly settings: SchedulerSettings
-}
+export type FetcherInit = ChunkVerifierInit
 
 export interface FetcherComponents {
   readonly board: ChunkBoard

@@ -1,18 +1,14 @@
 import { pipe } from 'it-pipe'
-import type { ChunkLayout } from '../chunking/index.ts'
-import { type BlobRef, type Clock, isAbort } from '../core/index.ts'
+import { type Clock, isAbort } from '../core/index.ts'
 import type { BandwidthClass, Buffers, Lease } from '../util/index.ts'
 import { assembleChunks } from './chunk-assembler.ts'
 import { type Attempt, type ChunkBoard, ORIGIN } from './chunk-board.ts'
+import type { ChunkVerifierInit } from './chunk-verifier.ts'
 import type { InFlightBudget } from './in-flight-budget.ts'
-import type { OriginAccess, OriginSource } from './ports.ts'
+import type { OriginSource } from './ports.ts'
 import { TaskGroup } from './task-group.ts'
 
-export interface OriginReadsInit {
-  readonly ref: BlobRef
-  readonly layout: ChunkLayout
-  readonly access: () => OriginAccess
-}
+export type OriginReadsInit = Pick<ChunkVerifierInit, 'ref' | 'layout' | 'access'>
 
 export interface OriginReadsComponents {
   readonly board: ChunkBoard
