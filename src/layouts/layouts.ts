@@ -201,8 +201,8 @@ export class Layouts {
     const options = { signal: within(CUT_MS, signal) }
     reader.prepare()
     const { section, tail } = await readToc(ref, anchor, access, origin, options)
-    if (tail !== undefined) tails.note(ref, tail.start, tail.bytes)
     const members = await reader.read(section, options)
+    if (tail !== undefined) tails.note(ref, tail.start, tail.bytes)
     return this.#from('origin', cutAlongToc(members, ref.sizeBytes))
   }
 

@@ -114,11 +114,14 @@ class TocThread {
     }
   }
 
-  /** Ends after `lingerMs` unless it is asked again; `onEnd` is called when it has, or has died. */
+  /** Ends after `lingerMs` unless it is asked again; `onEnd` is called when it does, before it takes no more, or when it has died. */
   rest(lingerMs: number, onEnd: () => void): void {
     this.#onEnd = onEnd
     this.#worker.unref()
-    this.#timer = setTimeout(() => void this.end(), lingerMs).unref()
+    this.#timer = setTimeout(() => {
+      onEnd()
+      void this.end()
+    }, lingerMs).unref()
   }
 
   async end(): Promise<void> {
