@@ -23,8 +23,11 @@ const TEST_TIMEOUT_MS = 60_000
 /** Longest that everything may take before it counts as hung; more than twice what it needs on two slow cores. */
 const TOTAL_TIMEOUT_MS = 45 * 60_000
 
-/** Bounds the life of each test file's process. */
-const FILE_DEADLINE = fileURLToPath(new URL('support/file-deadline.ts', import.meta.url))
+/** Loaded into each test file's process: what bounds its life, and what says which examples it tries. */
+const PRELOADED = ['support/file-deadline.ts', 'support/property-seed.ts'].flatMap((file) => [
+  '--import',
+  fileURLToPath(new URL(file, import.meta.url)),
+])
 
 /** Test files at the same time: what a machine with two cores bears without upsetting the tests of deadlines. */
 const CONCURRENCY = 2
@@ -76,7 +79,7 @@ async function runFiles(files: readonly string[], concurrency: number): Promise<
     concurrency,
     timeout: TEST_TIMEOUT_MS,
     signal: AbortSignal.timeout(TOTAL_TIMEOUT_MS),
-    execArgv: [...process.execArgv, '--import', FILE_DEADLINE],
+    execArgv: [...process.execArgv, ...PRELOADED],
   })
   for await (const event of events) {
     if (event.type === 'test:diagnostic' && TOTALS_BEGIN.test(event.data.message)) report.push(times.table())
