@@ -195,6 +195,10 @@ export class Exchange {
       layoutOf: this.#components.layoutOf ?? gridLayoutOf,
       openControl: async (options: AbortOptions) =>
         new Lane(await this.#carrier.open(peerId, options), this.#traffic.of(peerId)),
+      openFastControl: async (bulkPort: number, options: AbortOptions) => {
+        const channel = await this.#lanes.openFast(peerId, bulkPort, options)
+        return channel === undefined ? undefined : new Lane(channel, this.#traffic.of(peerId))
+      },
       openLane: async (bulkPort: number | undefined, options: AttemptOptions) =>
         await this.#openLane(peerId, bulkPort, options),
       onClosed: (error: Error | undefined) => this.#onLinkClosed(peerId, error),

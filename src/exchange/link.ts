@@ -2,8 +2,9 @@ import type { ChunkLayout, SignedChunkMap } from '../chunking/index.ts'
 import type { AbortOptions, BlobRef, Clock, Digest, OriginGrant, PeerRole } from '../core/index.ts'
 import type { Buffers } from '../util/index.ts'
 import { type LayoutOf, namedLayout } from './blob-layout.ts'
-import { ControlClient } from './control-client.ts'
-import { PeerClosedError, type PeerProtocolError } from './errors.ts'
+import type { ControlClient } from './control-client.ts'
+import { type OpenedControl, openControl } from './control-opening.ts'
+import { PeerClosedError, PeerProtocolError } from './errors.ts'
 import type { Following, FollowEvents, PeerLink, ReceivedChunk, RequestOptions } from './follow-events.ts'
 import type { Lane } from './lane.ts'
 import { LanePool, type OpenedLane } from './lane-pool.ts'
@@ -22,11 +23,16 @@ export interface LinkInit {
   readonly buffers: Buffers
   /** Where blobs are cut here. */
   readonly layoutOf: LayoutOf
-  /** Opens the control stream. */
+  /** Opens a control stream as a libp2p stream. */
   readonly openControl: (options: AbortOptions) => Promise<Lane>
+  /** Opens a control stream over TLS; `undefined` when the port cannot be used now. */
+  readonly openFastControl: (bulkPort: number, options: AbortOptions) => Promise<Lane | undefined>
   /** Opens one more data lane; `bulkPort` is what the peer's hello said. */
   readonly openLane: (bulkPort: number | undefined, options: AttemptOptions) => Promise<OpenedLane>
-  /** The link has ended; called once, with the reason unless the peer closed it in good order. */
+  /**
+   * The link has ended, with the reason unless the peer closed it in good order; called once. Of one that could not be
+   * opened only a breach of the protocol is told.
+   */
   readonly onClosed: (error: Error | undefined) => void
 }
 
@@ -40,52 +46,34 @@ export class Link implements PeerLink {
   readonly #pool: LanePool
   readonly #layoutOf: LayoutOf
 
-  private constructor(
-    hello: HelloMessage,
-    control: ControlClient,
-    controlLane: Lane,
-    pool: LanePool,
-    layoutOf: LayoutOf,
-  ) {
-    this.id = controlLane.peerId
+  private constructor({ lane, client, hello }: OpenedControl, pool: LanePool, layoutOf: LayoutOf) {
+    this.id = lane.peerId
     this.role = hello.role
     this.zone = hello.zone
-    this.#control = control
-    this.#controlLane = controlLane
+    this.#control = client
+    this.#controlLane = lane
     this.#pool = pool
     this.#layoutOf = layoutOf
   }
 
   /** Opens the control stream and exchanges hellos. */
   static async open(init: LinkInit, options: AbortOptions): Promise<Link> {
-    const { limits, clock, metrics, buffers, layoutOf } = init
-    const lane = await init.openControl(options)
-    let bulkPort: number | undefined
-    const openLane = async (lanes: AttemptOptions) => await init.openLane(bulkPort, lanes)
-    const onBreach = (error: PeerProtocolError) => lane.abort(error)
-    const pool = new LanePool({
-      maxLanes: init.maxLanes,
-      limits,
-      clock,
-      metrics,
-      buffers,
-      layoutOf,
-      openLane,
-      onBreach,
-    })
-    const onClosed = (error: Error | undefined) => {
-      pool.close(error ?? new PeerClosedError('the peer closed its control stream'))
+    const opened: { link?: Link } = {}
+    const onClosed = (lane: Lane, error: Error | undefined) => {
+      const { link } = opened
+      const hasEnded = link === undefined ? error instanceof PeerProtocolError : lane === link.#controlLane
+      if (!hasEnded) return
+      if (link !== undefined) link.#pool.close(error ?? new PeerClosedError('the peer closed its control stream'))
       init.onClosed(error)
     }
-    const control = new ControlClient({ lane, limits, clock, metrics, layoutOf, onClosed })
-    try {
-      const hello = await control.greet(init.hello, options)
-      bulkPort = hello.bulkPort
-      return new Link(hello, control, lane, pool, layoutOf)
-    } catch (error) {
-      lane.abort(error instanceof Error ? error : new PeerClosedError('no hello', error))
-      throw error
-    }
+    const control = await openControl({ ...init, onClosed }, options)
+    const pool = new LanePool({
+      ...init,
+      openLane: async (lanes) => await init.openLane(control.hello.bulkPort, lanes),
+      onBreach: (error) => control.lane.abort(error),
+    })
+    opened.link = new Link(control, pool, init.layoutOf)
+    return opened.link
   }
 
   get isClosed(): boolean {

@@ -77,7 +77,7 @@ function laneMetrics(metrics: Metrics) {
   return {
     lanes: metrics.counter({
       name: 'shoal_exchange_lanes_total',
-      help: 'Data lanes opened, by what carries them and by who opened them (sent: we did).',
+      help: 'Data lanes and, over TLS, control streams opened, by what carries them and by who opened them (sent: we did).',
       labels: ['carrier', 'direction'],
     }),
     tlsFallbacks: metrics.counter({

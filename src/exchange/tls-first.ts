@@ -42,6 +42,13 @@ export class TlsFirst {
     return this.#counted(await race.run(options))
   }
 
+  /** A channel over TLS, or `undefined` when the port cannot be used now. Throws the signal's reason only. */
+  async openFast(peerId: string, bulkPort: number, options: AbortOptions): Promise<ByteChannel | undefined> {
+    const channel = await this.#attempts?.open(peerId, bulkPort, { ...options, isFastUp: () => false })
+    if (channel !== undefined) this.#components.metrics.lanes.inc({ carrier: 'tls', direction: 'sent' })
+    return channel
+  }
+
   async #openStream(peerId: string, { signal }: AbortOptions): Promise<ByteChannel> {
     const { libp2p, clock, limits } = this.#components
     const makeError = () => new PeerStalledError('the peer takes no more streams')

@@ -1,4 +1,4 @@
-import type { Clock } from '../core/index.ts'
+import type { AbortOptions, Clock } from '../core/index.ts'
 import type { TlsIdentity } from '../p2p/index.ts'
 import type { Logger } from '../telemetry/index.ts'
 import type { ByteChannel, Carrier } from './carrier.ts'
@@ -31,7 +31,7 @@ export interface TlsLanesComponents {
   readonly onChannel: (channel: ByteChannel) => void
 }
 
-/** Data lanes both ways: ours over TLS first, and the bulk port for those of peers. */
+/** Lanes both ways: ours over TLS first, and the bulk port for those of peers. */
 export class TlsLanes {
   readonly #components: TlsLanesComponents
   readonly #first: TlsFirst
@@ -72,6 +72,11 @@ export class TlsLanes {
   /** Opens a data lane, as `TlsFirst.open` does. */
   async open(peerId: string, bulkPort: number | undefined, options: AttemptOptions): Promise<OpenedChannel> {
     return await this.#first.open(peerId, bulkPort, options)
+  }
+
+  /** Opens a lane over TLS and in no other way, as `TlsFirst.openFast` does. */
+  async openFast(peerId: string, bulkPort: number, options: AbortOptions): Promise<ByteChannel | undefined> {
+    return await this.#first.openFast(peerId, bulkPort, options)
   }
 
   #makeListener({ identity, listen }: ExchangeTlsInit): TlsListener | undefined {

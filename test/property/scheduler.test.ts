@@ -184,7 +184,11 @@ const SENT_AGAIN: Event[] = [
 ]
 
 /** Found by chance: three ranges, each a little longer, are taken for one reader who reads on. */
-const READ_ON: Event[] = [wholeRead(0, 0, 0, 0, 'range'), wholeRead(0, 0, 0, 1, 'range'), wholeRead(0, 0, 0, 2049, 'range')]
+const READ_ON: Event[] = [
+  wholeRead(0, 0, 0, 0, 'range'),
+  wholeRead(0, 0, 0, 1, 'range'),
+  wholeRead(0, 0, 0, 2049, 'range'),
+]
 
 for (const hasTracker of [true, false]) {
   test(`every reader gets right bytes in order or fails in time ${hasTracker ? 'with' : 'without'} a tracker`, async () => {

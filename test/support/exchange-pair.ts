@@ -1,3 +1,4 @@
+import type { AbortOptions } from '../../src/core/index.ts'
 import { gridLayoutOf, type LayoutOf } from '../../src/exchange/blob-layout.ts'
 import type { PeerProtocolError } from '../../src/exchange/index.ts'
 import { InboundPeers } from '../../src/exchange/inbound-peers.ts'
@@ -18,6 +19,8 @@ export interface ExchangePairOptions extends MemoryChannelOptions {
   readonly uploadSlots?: number
   readonly maxLanes?: number
   readonly chunkCount?: number
+  /** What the far end's hello names. */
+  readonly bulkPort?: number
 }
 
 const hello = (role: 'agent' | 'tracker'): HelloMessage => ({
@@ -42,6 +45,8 @@ export class ExchangePair {
   readonly far: MemoryChannel[] = []
   readonly breaches: PeerProtocolError[] = []
   readonly closings: (Error | undefined)[] = []
+  /** How a control stream is opened at the far end's bulk port. */
+  openFastControl: LinkInit['openFastControl'] = async () => undefined
   /** How data lanes are opened. */
   openLane: LinkInit['openLane'] = async () => ({ lane: new Lane(this.channel()), isFast: false })
   /** Where the far end cuts blobs. */
@@ -62,7 +67,11 @@ export class ExchangePair {
     )
     const metrics = exchangeMetrics(new Metrics())
     this.inbound = new InboundPeers(
-      { hello: hello('tracker'), limits: this.limits, onBreach: (_peer, error) => this.breaches.push(error) },
+      {
+        hello: { ...hello('tracker'), bulkPort: options.bulkPort },
+        limits: this.limits,
+        onBreach: (_peer, error) => this.breaches.push(error),
+      },
       {
         supply: this.supply,
         layoutOf: (ref) => this.farLayoutOf(ref),
@@ -88,6 +97,13 @@ export class ExchangePair {
 
   /** A link whose hellos have been said. */
   async link(): Promise<Link> {
+    const opening = this.opening()
+    await turns()
+    return await opening
+  }
+
+  /** A link that is being opened. */
+  opening(options: AbortOptions = {}): Promise<Link> {
     const opening = Link.open(
       {
         hello: hello('agent'),
@@ -98,14 +114,14 @@ export class ExchangePair {
         buffers: this.buffers,
         layoutOf: gridLayoutOf,
         openControl: async () => new Lane(this.channel()),
+        openFastControl: async (bulkPort, options) => await this.openFastControl(bulkPort, options),
         openLane: async (bulkPort, options) => await this.openLane(bulkPort, options),
         onClosed: (error) => this.closings.push(error),
       },
-      {},
+      options,
     )
     // A test may look at a failure only after time has passed.
     opening.catch(() => undefined)
-    await turns()
-    return await opening
+    return opening
   }
 }

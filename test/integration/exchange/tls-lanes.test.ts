@@ -63,9 +63,11 @@ async function startAgain({ tlsIdentity, components }: ExchangeNode) {
 test('two exchanges agree on TLS over the control stream, and all lanes go there', limit, async () => {
   await using swarm = await startExchangeSwarm(2, 32 * MIB)
   const [server, client] = pairOf(swarm.nodes)
-  await pullAll(await client.exchange.connect(peerRefOf(server), {}), swarm)
-  assert.deepEqual([await lanesOf(client, 'tls'), await lanesOf(client, 'libp2p')], [4, 0])
-  assert.equal(await lanesOf(server, 'tls', 'received'), 4)
+  const link = await client.exchange.connect(peerRefOf(server), {})
+  assert.deepEqual([await lanesOf(client, 'tls'), await lanesOf(client, 'libp2p')], [1, 0], 'the control stream')
+  await pullAll(link, swarm)
+  assert.deepEqual([await lanesOf(client, 'tls'), await lanesOf(client, 'libp2p')], [5, 0])
+  assert.equal(await lanesOf(server, 'tls', 'received'), 5)
   assert.ok((client.exchange.traffic()[0]?.bytesIn ?? 0) > 32 * MIB)
   // The one that was dialled finds the other's port at the address that it came from.
   await pullAll(await server.exchange.connect({ id: client.node.peerId, addresses: [] }, {}), swarm)
@@ -91,16 +93,16 @@ test('a closed bulk port goes unnoticed, and is not tried for each lane', limit,
   assert.deepEqual([await lanesOf(client, 'tls'), await lanesOf(client, 'libp2p')], [0, 4])
 })
 
-test('a bulk port that accepts and says nothing costs the first want less than half a second', limit, async () => {
+test('a bulk port that accepts and says nothing costs the first contact less than a second', limit, async () => {
   await using swarm = await startExchangeSwarm(2, 8 * MIB, { hosts: [ELSEWHERE] })
   const [server, client] = pairOf(swarm.nodes)
   await using filter = await filterOf(server)
-  const link = await client.exchange.connect(peerRefOf(server), {})
   const startMs = systemClock.now()
+  const link = await client.exchange.connect(peerRefOf(server), {})
   const { payload } = await link.follow(swarm.blob.ref, [], quiet).request(0, {})
   const tookMs = systemClock.now() - startMs
   payload.release()
-  assert.ok(tookMs < 500, `${tookMs} ms`)
+  assert.ok(tookMs < 1_000, `${tookMs} ms`)
   await pullAll(link, swarm)
   assert.deepEqual([await lanesOf(client, 'tls'), await lanesOf(client, 'libp2p')], [0, 4])
   assert.equal(filter.acceptedCount, 1)
@@ -112,16 +114,17 @@ test('a pull moves over to TLS when the handshakes are slow, and its libp2p lane
   await using _delay = await delayOf(server, 1_000)
   const link = await client.exchange.connect(peerRefOf(server), {})
   const startMs = systemClock.now()
-  while ((await lanesOf(client, 'tls')) < 4 && systemClock.now() - startMs < 10_000) await pullAll(link, swarm)
+  while ((await lanesOf(client, 'tls')) < 5 && systemClock.now() - startMs < 10_000) await pullAll(link, swarm)
   await pullAll(link, swarm)
   assert.ok(link instanceof Link)
   // Lanes that only finish what they are at count too.
   assert.equal(link.laneCount, 4)
-  assert.equal(await lanesOf(client, 'tls'), 4)
+  // And the control stream that came too late.
+  assert.equal(await lanesOf(client, 'tls'), 5)
   const begunSlowCount = await lanesOf(client, 'libp2p')
   assert.ok(begunSlowCount > 0)
   assert.match(await client.metrics.render(), new RegExp(`tls_late_total ${begunSlowCount}\n`))
-  await eventually(async () => (await lanesOf(server, 'tls', 'received')) === 4)
+  await eventually(async () => (await lanesOf(server, 'tls', 'received')) === 5)
   assert.match(await client.metrics.render(), /tls_fallbacks_total 0/)
 })
 
@@ -197,7 +200,7 @@ test('a peer that starts over while its old bulk port is being tried is reached 
   await using again = await startAgain(server)
   await pullAll(await client.exchange.connect(peerRefOf(server), {}), swarm)
   assert.ok(again.bulkPort !== undefined)
-  assert.equal(await lanesOf(client, 'tls'), 4)
+  assert.equal(await lanesOf(client, 'tls'), 5)
 })
 
 test('a bulk port that is taken is done without', limit, async () => {
