@@ -10,7 +10,7 @@ const MAIN = fileURLToPath(new URL('./end-main.ts', import.meta.url))
 const REPLY_TIMEOUT_MS = 300_000
 
 /** As `src/shoal` starts agents: the collector's settings are half of what bytes cost. */
-const NODE_FLAGS = ['--max-semi-space-size=1', '--disable-warning=ExperimentalWarning']
+const NODE_FLAGS = ['--max-semi-space-size=1', '--heap-growing-percent=100', '--disable-warning=ExperimentalWarning']
 
 export interface EndInit {
   readonly variant: Variant
