@@ -66,6 +66,11 @@ export class ControlClient implements LaneSink {
     init.lane.listen(this)
   }
 
+  /** Nothing is followed, and no answer is awaited. */
+  get isQuiet(): boolean {
+    return this.#followed.size === 0 && this.#mapRequests.size === 0
+  }
+
   /** Says hello and returns the publisher's. */
   async greet(own: HelloMessage, options: AbortOptions): Promise<HelloMessage> {
     this.#outbox.post(own)

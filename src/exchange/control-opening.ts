@@ -10,6 +10,10 @@ export interface OpenedControl {
   readonly lane: Lane
   readonly client: ControlClient
   readonly hello: HelloMessage
+  /** Whether it goes over TLS. */
+  readonly isFast: boolean
+  /** Fires when it has ended. */
+  readonly ended: AbortSignal
 }
 
 export interface ControlOpeningInit extends Omit<ControlClientInit, 'lane' | 'onClosed'> {
@@ -28,14 +32,9 @@ export interface ControlOpeningInit extends Omit<ControlClientInit, 'lane' | 'on
  * so nothing has to move. Throws what `openControl` and `ControlClient.greet` throw.
  */
 export async function openControl(init: ControlOpeningInit, options: AbortOptions): Promise<OpenedControl> {
-  const firstEnded = new AbortController()
-  const onFirstClosed = (lane: Lane, error: Error | undefined) => {
-    firstEnded.abort()
-    init.onClosed(lane, error)
-  }
-  const first = await greet(await init.openControl(options), { ...init, onClosed: onFirstClosed }, options)
+  const first = await greet(await init.openControl(options), false, init, options)
   try {
-    const second = await openSecond(first.hello, init, firstEnded.signal, options)
+    const second = await openSecond(first, init, options)
     if (second === undefined) return first
     first.lane.close()
     return second
@@ -47,9 +46,8 @@ export async function openControl(init: ControlOpeningInit, options: AbortOption
 
 /** A port that does not answer in time is tried further, as long as the first stream is up, so that data lanes know of it. */
 async function openSecond(
-  { bulkPort }: HelloMessage,
+  { hello: { bulkPort }, ended }: OpenedControl,
   init: ControlOpeningInit,
-  firstEnded: AbortSignal,
   { signal }: AbortOptions,
 ): Promise<OpenedControl | undefined> {
   if (bulkPort === undefined) return undefined
@@ -57,8 +55,8 @@ async function openSecond(
   const makeError = () => new PeerStalledError('the bulk port takes no control stream in time')
   try {
     return await withDeadline({ clock, timeoutMs: limits.tlsControlPatienceMs, signal, makeError }, async (inner) => {
-      const lane = await init.openFastControl(bulkPort, { signal: firstEnded })
-      if (!inner.aborted) return lane === undefined ? undefined : await greet(lane, init, { signal: inner })
+      const lane = await init.openFastControl(bulkPort, { signal: ended })
+      if (!inner.aborted) return lane === undefined ? undefined : await greet(lane, true, init, { signal: inner })
       lane?.close()
       return undefined
     })
@@ -69,10 +67,20 @@ async function openSecond(
   }
 }
 
-async function greet(lane: Lane, init: ControlOpeningInit, options: AbortOptions): Promise<OpenedControl> {
-  const client = new ControlClient({ ...init, lane, onClosed: (error) => init.onClosed(lane, error) })
+async function greet(
+  lane: Lane,
+  isFast: boolean,
+  init: ControlOpeningInit,
+  options: AbortOptions,
+): Promise<OpenedControl> {
+  const ending = new AbortController()
+  const onClosed = (error: Error | undefined) => {
+    ending.abort()
+    init.onClosed(lane, error)
+  }
+  const client = new ControlClient({ ...init, lane, onClosed })
   try {
-    return { lane, client, hello: await client.greet(init.hello, options) }
+    return { lane, client, hello: await client.greet(init.hello, options), isFast, ended: ending.signal }
   } catch (error) {
     lane.abort(error instanceof Error ? error : new PeerClosedError('no hello', error))
     throw error

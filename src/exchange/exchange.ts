@@ -202,6 +202,7 @@ export class Exchange {
       openLane: async (bulkPort: number | undefined, options: AttemptOptions) =>
         await this.#openLane(peerId, bulkPort, options),
       onClosed: (error: Error | undefined) => this.#onLinkClosed(peerId, error),
+      onMoved: () => this.#tellHoldings(peerId),
     }
   }
 
@@ -215,8 +216,12 @@ export class Exchange {
   #adopt(link: Link): void {
     if (link.isClosed) throw new PeerClosedError('the peer closed its control stream')
     this.#links.set(link.id, link)
-    const holdings = link.role === 'tracker' ? this.#holdings() : []
-    link.announce(holdings, true)
+    this.#tellHoldings(link.id)
+  }
+
+  #tellHoldings(peerId: string): void {
+    const link = this.#links.get(peerId)
+    if (link?.role === 'tracker') link.announce(this.#holdings(), true)
   }
 
   #onLinkClosed(peerId: string, error: Error | undefined): void {

@@ -1,39 +1,19 @@
 import type { ChunkLayout, SignedChunkMap } from '../chunking/index.ts'
-import type { AbortOptions, BlobRef, Clock, Digest, OriginGrant, PeerRole } from '../core/index.ts'
+import type { AbortOptions, BlobRef, Digest, OriginGrant, PeerRole } from '../core/index.ts'
 import type { Buffers } from '../util/index.ts'
 import { type LayoutOf, namedLayout } from './blob-layout.ts'
-import type { ControlClient } from './control-client.ts'
-import { type OpenedControl, openControl } from './control-opening.ts'
-import { PeerClosedError, PeerProtocolError } from './errors.ts'
+import { PeerClosedError } from './errors.ts'
 import type { Following, FollowEvents, PeerLink, ReceivedChunk, RequestOptions } from './follow-events.ts'
-import type { Lane } from './lane.ts'
 import { LanePool, type OpenedLane } from './lane-pool.ts'
-import type { ExchangeLimits } from './limits.ts'
-import type { HelloMessage } from './messages.ts'
-import type { ExchangeMetrics } from './metrics.ts'
+import { LinkControl, type LinkControlInit } from './link-control.ts'
 import type { AttemptOptions } from './tls-attempts.ts'
 
-export interface LinkInit {
-  readonly hello: HelloMessage
+export interface LinkInit extends LinkControlInit {
   readonly maxLanes: number
-  readonly limits: ExchangeLimits
-  readonly clock: Clock
-  readonly metrics: ExchangeMetrics
   /** For the chunks that come. */
   readonly buffers: Buffers
-  /** Where blobs are cut here. */
-  readonly layoutOf: LayoutOf
-  /** Opens a control stream as a libp2p stream. */
-  readonly openControl: (options: AbortOptions) => Promise<Lane>
-  /** Opens a control stream over TLS; `undefined` when the port cannot be used now. */
-  readonly openFastControl: (bulkPort: number, options: AbortOptions) => Promise<Lane | undefined>
   /** Opens one more data lane; `bulkPort` is what the peer's hello said. */
   readonly openLane: (bulkPort: number | undefined, options: AttemptOptions) => Promise<OpenedLane>
-  /**
-   * The link has ended, with the reason unless the peer closed it in good order; called once. Of one that could not be
-   * opened only a breach of the protocol is told.
-   */
-  readonly onClosed: (error: Error | undefined) => void
 }
 
 /** Our side of what we want of one peer: a control stream and the data lanes next to it. */
@@ -41,17 +21,15 @@ export class Link implements PeerLink {
   readonly id: string
   readonly role: PeerRole
   readonly zone: string
-  readonly #control: ControlClient
-  readonly #controlLane: Lane
+  readonly #control: LinkControl
   readonly #pool: LanePool
   readonly #layoutOf: LayoutOf
 
-  private constructor({ lane, client, hello }: OpenedControl, pool: LanePool, layoutOf: LayoutOf) {
-    this.id = lane.peerId
-    this.role = hello.role
-    this.zone = hello.zone
-    this.#control = client
-    this.#controlLane = lane
+  private constructor(control: LinkControl, pool: LanePool, layoutOf: LayoutOf) {
+    this.id = control.peerId
+    this.role = control.hello.role
+    this.zone = control.hello.zone
+    this.#control = control
     this.#pool = pool
     this.#layoutOf = layoutOf
   }
@@ -59,25 +37,23 @@ export class Link implements PeerLink {
   /** Opens the control stream and exchanges hellos. */
   static async open(init: LinkInit, options: AbortOptions): Promise<Link> {
     const opened: { link?: Link } = {}
-    const onClosed = (lane: Lane, error: Error | undefined) => {
-      const { link } = opened
-      const hasEnded = link === undefined ? error instanceof PeerProtocolError : lane === link.#controlLane
-      if (!hasEnded) return
-      if (link !== undefined) link.#pool.close(error ?? new PeerClosedError('the peer closed its control stream'))
+    const onClosed = (error: Error | undefined) => {
+      if (opened.link !== undefined)
+        opened.link.#pool.close(error ?? new PeerClosedError('the peer closed its control stream'))
       init.onClosed(error)
     }
-    const control = await openControl({ ...init, onClosed }, options)
+    const control = await LinkControl.open({ ...init, onClosed }, options)
     const pool = new LanePool({
       ...init,
       openLane: async (lanes) => await init.openLane(control.hello.bulkPort, lanes),
-      onBreach: (error) => control.lane.abort(error),
+      onBreach: (error) => control.abort(error),
     })
     opened.link = new Link(control, pool, init.layoutOf)
     return opened.link
   }
 
   get isClosed(): boolean {
-    return this.#controlLane.isClosed
+    return this.#control.isClosed
   }
 
   get laneCount(): number {
@@ -100,11 +76,11 @@ export class Link implements PeerLink {
   }
 
   close(): void {
-    this.#controlLane.close()
+    this.#control.close()
   }
 
   abort(error: Error): void {
-    this.#controlLane.abort(error)
+    this.#control.abort(error)
   }
 
   async finished(): Promise<void> {

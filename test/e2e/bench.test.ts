@@ -18,7 +18,7 @@ const SANE_COPIES = 2
 test('a cold wave reports what it measured', { timeout: 60_000 }, async (t) => {
   const folder = testScope(t).use(await tempFolder('bench-test')).path
   const json = join(folder, 'wave.json')
-  const flags = ['--nodes', '3', '--size', '8MiB', '--runs', '1', '--json', json]
+  const flags = ['--nodes', '3', '--size', '8MiB', '--runs', '1', '--settle', '0', '--json', json]
 
   const { code, output } = await run(process.execPath, [...NODE_ARGS, 'cold-wave', ...flags], { timeoutMs: 50_000 })
 

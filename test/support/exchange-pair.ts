@@ -45,6 +45,8 @@ export class ExchangePair {
   readonly far: MemoryChannel[] = []
   readonly breaches: PeerProtocolError[] = []
   readonly closings: (Error | undefined)[] = []
+  /** Times that the control stream moved. */
+  moves = 0
   /** How a control stream is opened at the far end's bulk port. */
   openFastControl: LinkInit['openFastControl'] = async () => undefined
   /** How data lanes are opened. */
@@ -117,6 +119,7 @@ export class ExchangePair {
         openFastControl: async (bulkPort, options) => await this.openFastControl(bulkPort, options),
         openLane: async (bulkPort, options) => await this.openLane(bulkPort, options),
         onClosed: (error) => this.closings.push(error),
+        onMoved: () => void this.moves++,
       },
       options,
     )

@@ -15,6 +15,7 @@ export interface ColdWaveFlags {
   readonly kill?: 'tracker' | 'agent'
   readonly zones?: number
   readonly stagger: number
+  readonly settle: number
   readonly baseline: boolean
   readonly baselineRuns?: number
   readonly carrier?: string
@@ -49,6 +50,12 @@ export const coldWaveFlags: readonly ScenarioFlag[] = [
     description: 'between the starts of one client and the next',
     defaultValue: 0,
     parse: numberOf(0, 600_000),
+  },
+  {
+    flags: '--settle <seconds>',
+    description: 'rest after the pull that warms up, for agents that all began at once on few processors',
+    defaultValue: 40,
+    parse: numberOf(0, 600),
   },
   { flags: '--baseline-runs <count>', description: 'pulls without Shoal; default: 1', parse: countOf(0, 100) },
   { flags: '--no-baseline', description: 'no pull without Shoal' },

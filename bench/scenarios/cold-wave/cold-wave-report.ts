@@ -91,6 +91,7 @@ function paramsOf({ flags, links, baselines, runs }: WavesInit): ScenarioReport[
     runs: runs.length,
     baselineRuns: baselines.length,
     warmUpBytes: Math.min(flags.size, WARM_UP_BYTES),
+    settleSeconds: flags.settle,
     origin: 'embedded registry in a process of its own',
     ...(flags.kill === undefined ? {} : { kill: flags.kill }),
     ...(flags.zones === undefined ? {} : { zones: flags.zones }),

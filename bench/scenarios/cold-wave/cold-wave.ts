@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { StatusView } from '../../../src/cli/status-view.ts'
 import type { Settings } from '../../../test/support/shoal-process.ts'
 import type { Fleet, FleetNode } from '../../lab/fleet.ts'
@@ -108,7 +109,8 @@ export class ColdWave implements AsyncDisposable {
   }
 
   async #startFleet(): Promise<Fleet> {
-    const { zones, carrier, size } = this.#flags
+    const { zones, carrier, size, settle } = this.#flags
+    const { signal } = this.#context
     this.#context.progress(`starting ${this.#flags.nodes} agents`)
     const settings: Settings = {
       store: { quota: storeQuota(size) },
@@ -119,6 +121,8 @@ export class ColdWave implements AsyncDisposable {
     try {
       this.#context.progress('warming up with a small image')
       await this.#pull(await this.#freshImage(Math.min(size, WARM_UP_BYTES)), fleet.nodes, () => undefined)
+      if (settle > 0) this.#context.progress(`letting the agents settle for ${settle} s`)
+      await sleep(settle * 1_000, undefined, { signal })
       return fleet
     } catch (error) {
       await fleet[Symbol.asyncDispose]()
