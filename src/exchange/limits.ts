@@ -66,6 +66,8 @@ export interface ExchangeLimits {
   readonly cancelTimeoutMs: number
   /** From asking for a data lane to taking a libp2p stream for it, while TLS goes on. */
   readonly tlsPatienceMs: number
+  /** The same where something of ours to the peer goes over TLS already. */
+  readonly tlsUpPatienceMs: number
   /** From the hello on a libp2p stream to leaving the control stream there until nothing is followed. */
   readonly tlsControlPatienceMs: number
   /** From connecting to a bulk port to giving it up. */
@@ -131,6 +133,8 @@ export const DEFAULT_LIMITS: ExchangeLimits = {
   mapTimeoutMs: 5_000,
   // Two round trips and 1.2 ms of CPU at each end, with much room; with a stream after that a want waits for less than 0.5 s.
   tlsPatienceMs: 300,
+  // The port is open, so the processors are busy; bytes on a stream would take four times as much of them.
+  tlsUpPatienceMs: 2_000,
   // Everything else waits for it, and on busy processors it takes a second: then is the wrong time.
   tlsControlPatienceMs: 250,
   // Nobody waits for it: two lost SYNs (resent after 1 s and 3 s) and a pull that takes all CPU are survived.

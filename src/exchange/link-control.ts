@@ -52,6 +52,11 @@ export class LinkControl {
     return this.#current.hello
   }
 
+  /** Whether it goes over TLS. */
+  get isFast(): boolean {
+    return this.#current.isFast
+  }
+
   get isClosed(): boolean {
     return this.#current.lane.isClosed
   }

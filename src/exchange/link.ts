@@ -45,7 +45,10 @@ export class Link implements PeerLink {
     const control = await LinkControl.open({ ...init, onClosed }, options)
     const pool = new LanePool({
       ...init,
-      openLane: async (lanes) => await init.openLane(control.hello.bulkPort, lanes),
+      openLane: async (lanes) => {
+        const isFastUp = () => control.isFast || lanes.isFastUp()
+        return await init.openLane(control.hello.bulkPort, { ...lanes, isFastUp })
+      },
       onBreach: (error) => control.abort(error),
     })
     opened.link = new Link(control, pool, init.layoutOf)

@@ -21,7 +21,7 @@ export interface TlsAttemptsComponents {
 }
 
 export interface AttemptOptions extends AbortOptions {
-  /** Whether lanes over TLS to this peer are up: a handshake that takes too long then says nothing about the port. */
+  /** Whether something of ours to this peer goes over TLS: a handshake that takes long then says nothing about the port. */
   readonly isFastUp: () => boolean
 }
 
@@ -48,9 +48,13 @@ export class TlsAttempts {
     this.#bounds = new HandshakeBounds(limits.maxTlsAttempts, limits.maxTlsAttemptsPerPeer)
   }
 
-  /** What is left of the time that a lane waits for TLS alone: nothing, when another of the same peer has waited in vain. */
-  patienceMs(peerId: string, port: number): number {
+  /**
+   * What is left of the time that a lane waits for TLS alone: nothing, when another of the same peer has waited in vain, and
+   * more where the port is known to be open.
+   */
+  patienceMs(peerId: string, port: number, { isFastUp }: AttemptOptions): number {
     const { clock, limits } = this.#components
+    if (isFastUp()) return limits.tlsUpPatienceMs
     const startedMs = this.#leads.get(keyOf(peerId, port))?.startedMs ?? clock.now()
     return Math.max(0, startedMs + limits.tlsPatienceMs - clock.now())
   }
@@ -61,7 +65,7 @@ export class TlsAttempts {
     const leave = this.#bounds.enter(peerId)
     if (leave === undefined) return undefined
     try {
-      const lead = this.#leads.get(keyOf(peerId, port))
+      const lead = options.isFastUp() ? undefined : this.#leads.get(keyOf(peerId, port))
       if (lead !== undefined && (await abortable(lead.hasFailed, options.signal))) return undefined
       return await this.#lead(peerId, port, options)
     } finally {

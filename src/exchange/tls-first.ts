@@ -35,7 +35,7 @@ export class TlsFirst {
     }
     const race = new LaneRace({
       clock: this.#components.clock,
-      patienceMs: attempts.patienceMs(peerId, bulkPort),
+      patienceMs: attempts.patienceMs(peerId, bulkPort, options),
       openFast: async () => await attempts.open(peerId, bulkPort, options),
       openSlow,
     })
