@@ -6,6 +6,7 @@ import type { Buffers } from '../util/index.ts'
 import type { ByteSource } from './fetch-ledger.ts'
 import type { FreshChunks } from './fresh-chunks.ts'
 import type { InFlightBudget } from './in-flight-budget.ts'
+import type { OriginPace } from './origin-pace.ts'
 import type { PeerState } from './peer-state.ts'
 import type { ContentRouter, OriginSource, PeerNetwork, StoredBlob } from './ports.ts'
 import type { TrackerHealth } from './tracker-health.ts'
@@ -19,6 +20,7 @@ export interface DownloadComponents {
   readonly freshChunks: FreshChunks
   readonly window: TransferWindow
   readonly health: TrackerHealth
+  readonly originPace: OriginPace
   /** What may be taken from peers and trackers; without one there is no limit. */
   readonly bandwidth?: Bandwidth | undefined
   readonly clock: Clock

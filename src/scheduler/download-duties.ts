@@ -1,6 +1,7 @@
 import type { PeerRole } from '../core/index.ts'
 import { type ChunkBoard, ORIGIN } from './chunk-board.ts'
 import { DutyRoster, type Duties } from './duty-roster.ts'
+import type { OriginPace } from './origin-pace.ts'
 import type { PeerState } from './peer-state.ts'
 import type { Swarm } from './swarm.ts'
 
@@ -9,9 +10,6 @@ const FIRST_RUN_CHUNKS = 2
 
 /** Patience is at least this many times what a chunk takes: a slow source is no reason to ask it twice. */
 const PATIENCE_FACTOR = 4
-
-/** Weight of the newest sample in what a chunk takes. */
-const EWMA_WEIGHT = 0.25
 
 export interface DownloadDutiesInit {
   readonly selfId: string
@@ -24,6 +22,7 @@ export interface DownloadDutiesInit {
 export interface DownloadDutiesComponents {
   readonly swarm: Swarm
   readonly board: ChunkBoard
+  readonly pace: OriginPace
   readonly isHad: (chunk: number) => boolean
 }
 
@@ -40,7 +39,6 @@ export class DownloadDuties {
   readonly #farSinceMs = new Map<number, number>()
   /** Where those stand that have told of chunks. */
   readonly #zones = new Set<string>()
-  #originChunkMs = 0
   #originSinceMs = 0
   #runChunks = FIRST_RUN_CHUNKS
 
@@ -57,11 +55,19 @@ export class DownloadDuties {
     return this.#origin.at({
       nowMs,
       patienceMs: this.#patienceMs(this.#originMs(nowMs)),
-      members: this.#init.dutyPatienceMs > 0 ? swarm.sharers.filter((peer) => peer.isAble(nowMs)) : [],
+      members: this.#init.dutyPatienceMs > 0 ? this.#membersAmong(swarm.sharers, nowMs) : [],
       chunkCount: this.#init.chunkCount,
       sinceMs: () => 0,
       isOrphan: (chunk) => !isHad(chunk) && board.copiesOf(chunk) === 0,
     })
+  }
+
+  /**
+   * An agent that is slow to send still reads: whoever left it out would read the same meanwhile. Trackers do nothing else
+   * than to send, so one that has stalled is left out.
+   */
+  #membersAmong(sharers: readonly PeerState[], nowMs: number): readonly PeerState[] {
+    return this.#init.role === 'agent' ? sharers : sharers.filter((peer) => peer.isAble(nowMs))
   }
 
   /** Who fetches what from other zones; everybody of ours has it from there. */
@@ -93,7 +99,7 @@ export class DownloadDuties {
   originGave(nowMs: number): void {
     const tookMs = nowMs - this.#originSinceMs
     this.#originSinceMs = nowMs
-    this.#originChunkMs += (this.#originChunkMs === 0 ? 1 : EWMA_WEIGHT) * (tookMs - this.#originChunkMs)
+    this.#components.pace.tookMs(tookMs)
   }
 
   /** `peer` has `chunk` now; to be called before that is noted. */
@@ -117,8 +123,9 @@ export class DownloadDuties {
    * and asking for theirs as well would only make all of them later.
    */
   #originMs(nowMs: number): number {
-    const isReading = this.#components.board.attempts().some(({ sourceId }) => sourceId === ORIGIN)
-    return isReading ? Math.max(this.#originChunkMs, nowMs - this.#originSinceMs) : this.#originChunkMs
+    const { board, pace } = this.#components
+    const isReading = board.attempts().some(({ sourceId }) => sourceId === ORIGIN)
+    return isReading ? Math.max(pace.chunkMs, nowMs - this.#originSinceMs) : pace.chunkMs
   }
 
   #patienceMs(chunkMs: number): number {

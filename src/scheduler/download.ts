@@ -110,7 +110,12 @@ export class Download {
     })
     this.#duties = new DownloadDuties(
       { selfId, role, digest: this.ref.digest, chunkCount, dutyPatienceMs: settings.dutyPatienceMs },
-      { swarm: this.swarm, board: this.#board, isHad: (chunk) => this.#ingest.isHad(chunk) },
+      {
+        swarm: this.swarm,
+        board: this.#board,
+        pace: components.originPace,
+        isHad: (chunk) => this.#ingest.isHad(chunk),
+      },
     )
     this.#adopter = new Adopter({ trust: this.#trust, ingest: this.#ingest, tasks: this.#tasks }, (chunk, digest) => {
       this.#patience.progressed()

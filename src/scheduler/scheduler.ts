@@ -8,6 +8,7 @@ import { Download } from './download.ts'
 import type { DownloadComponents } from './download-components.ts'
 import { type ByteSource, type BytesBySource, FetchLedger } from './fetch-ledger.ts'
 import { FreshChunks } from './fresh-chunks.ts'
+import { OriginPace } from './origin-pace.ts'
 import { OverflowBlob } from './overflow-blob.ts'
 import { ReadAhead } from './read-ahead.ts'
 import type { ChunkStore, OriginAccess, StoredBlob } from './ports.ts'
@@ -26,7 +27,8 @@ export interface SchedulerInit {
   readonly settings: SchedulerSettings
 }
 
-export interface SchedulerComponents extends Omit<DownloadComponents, 'health' | 'freshChunks' | 'window'> {
+export interface SchedulerComponents
+  extends Omit<DownloadComponents, 'health' | 'originPace' | 'freshChunks' | 'window'> {
   readonly store: ChunkStore
   /** Where a blob that is not open is cut, or would be. */
   readonly layoutOf: (ref: BlobRef) => StoredBlob['layout']
@@ -97,6 +99,7 @@ export class Scheduler {
   readonly #listeners = new Set<SchedulerListener>()
   readonly #tasks = new TaskGroup()
   readonly #health = new TrackerHealth()
+  readonly #originPace = new OriginPace()
   readonly #freshChunks: FreshChunks
   readonly #window: TransferWindow
   readonly #waits: ClientWaits
@@ -237,7 +240,13 @@ export class Scheduler {
     const download = new Download(
       blob,
       { selfId, role, zone, access, settings: this.#settingsFor(ref) },
-      { ...this.#components, health: this.#health, freshChunks: this.#freshChunks, window: this.#window },
+      {
+        ...this.#components,
+        health: this.#health,
+        originPace: this.#originPace,
+        freshChunks: this.#freshChunks,
+        window: this.#window,
+      },
       {
         chunkHeld: (held, chunk, digest, source, sizeBytes) => this.#chunkHeld(held, chunk, digest, source, sizeBytes),
         receivedFrom: (from, sizeBytes) => this.#receivedFrom(from, sizeBytes),
@@ -291,9 +300,13 @@ export class Scheduler {
     for (const listener of this.#listeners) listener.receivedFrom?.(zone, sizeBytes)
   }
 
-  /** A blob that came out wrong is not again taken on agents' word: the liar may come back before it is found out. */
+  /**
+   * A blob that came out wrong is not again taken on agents' word: the liar may come back before it is found out. Agents that
+   * began together lose their patience one after the other, so that what the first does helps the rest.
+   */
   #settingsFor({ digest }: BlobRef): SchedulerSettings {
-    const { settings } = this.#init
+    const windowPatienceMs = this.#init.settings.windowPatienceMs * (0.8 + 0.8 * this.#components.random())
+    const settings = { ...this.#init.settings, windowPatienceMs }
     return this.#spoiled.has(digest) ? { ...settings, agreement: Number.POSITIVE_INFINITY, sampleShare: 0 } : settings
   }
 

@@ -20,7 +20,7 @@ export interface SchedulerSettings {
   readonly discoveryBudgetMs: number
   /** How long a fresh download waits for a tracker that neither answers nor refuses, before it does without. */
   readonly trackerPatienceMs: number
-  /** A reader that waited this long for one chunk has it asked for by name, also of the tracker. */
+  /** A reader that waited about this long for one chunk has it asked for by name, also of the tracker. */
   readonly windowPatienceMs: number
   /** A chunk moves to another source after this, or four times what is usual if that is longer. */
   readonly stallFloorMs: number
