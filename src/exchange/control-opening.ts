@@ -44,25 +44,37 @@ export async function openControl(init: ControlOpeningInit, options: AbortOption
   }
 }
 
-/** A port that does not answer in time is tried further, as long as the first stream is up, so that data lanes know of it. */
 async function openSecond(
-  { hello: { bulkPort }, ended }: OpenedControl,
+  first: OpenedControl,
   init: ControlOpeningInit,
-  { signal }: AbortOptions,
+  options: AbortOptions,
 ): Promise<OpenedControl | undefined> {
-  if (bulkPort === undefined) return undefined
-  const { clock, limits } = init
-  const makeError = () => new PeerStalledError('the bulk port takes no control stream in time')
+  const lane = await openFastSoon(first, init, options)
+  if (lane === undefined) return undefined
   try {
-    return await withDeadline({ clock, timeoutMs: limits.tlsControlPatienceMs, signal, makeError }, async (inner) => {
-      const lane = await init.openFastControl(bulkPort, { signal: ended })
-      if (!inner.aborted) return lane === undefined ? undefined : await greet(lane, true, init, { signal: inner })
-      lane?.close()
-      return undefined
-    })
+    // From here on the peer may have given the first up, so this has the time that a hello has.
+    return await greet(lane, true, init, options)
   } catch (error) {
-    signal?.throwIfAborted()
+    options.signal?.throwIfAborted()
     if (error instanceof PeerProtocolError) throw error
+    return undefined
+  }
+}
+
+/** A port that does not answer in time is tried further, as long as the first stream is up, so that data lanes know of it. */
+async function openFastSoon(
+  { hello: { bulkPort }, ended }: OpenedControl,
+  { clock, limits, openFastControl }: ControlOpeningInit,
+  { signal }: AbortOptions,
+): Promise<Lane | undefined> {
+  if (bulkPort === undefined) return undefined
+  const makeError = () => new PeerStalledError('the bulk port takes no control stream in time')
+  const opening = openFastControl(bulkPort, { signal: ended })
+  try {
+    return await withDeadline({ clock, timeoutMs: limits.tlsControlPatienceMs, signal, makeError }, () => opening)
+  } catch {
+    opening.then((lane) => lane?.close()).catch(() => undefined)
+    signal?.throwIfAborted()
     return undefined
   }
 }
