@@ -13,7 +13,7 @@ import { VirtualClock } from '../../support/virtual-clock.ts'
 /** A number is a handshake of that many milliseconds. */
 type Answer = 'opens' | 'refuses' | 'is silent' | number
 
-const { tlsPatienceMs, tlsOpenTimeoutMs, firstTlsRestMs } = DEFAULT_LIMITS
+const { tlsPatienceMs, tlsUpPatienceMs, tlsOpenTimeoutMs, firstTlsRestMs } = DEFAULT_LIMITS
 
 /** A peer whose hosts answer as told, and what was tried. */
 function lab(answers: Record<string, Answer>, limits: Partial<ExchangeLimits> = {}) {
@@ -101,6 +101,30 @@ test('a slow handshake is handed out when it is done, and both lanes are counted
   for (const carrier of ['tls', 'libp2p']) assert.match(text, new RegExp(`lanes_total\\{carrier="${carrier}",.*\\} 1`))
   assert.match(text, /tls_late_total 1/)
   assert.match(text, /tls_fallbacks_total 0/)
+})
+
+test('where something goes over TLS already a slow handshake is waited for, by all lanes that open together', async () => {
+  const { openOne, fast, clock, tried, metrics } = lab({ a: tlsUpPatienceMs - 1 })
+  const lanes = [1, 2, 3].map(() => watch(openOne(undefined, true)))
+  await clock.advance(tlsUpPatienceMs - 1)
+  await turns()
+  assert.deepEqual(
+    lanes.map(({ value }) => value?.channel),
+    [fast, fast, fast],
+  )
+  assert.equal(tried.length, 3, 'none waits for the handshake of another')
+  assert.doesNotMatch(await metrics.render(), /carrier="libp2p"/)
+})
+
+test('but no longer than its time: then a libp2p stream takes its place', async () => {
+  const { openOne, slow, clock } = lab({ a: 'is silent' })
+  const opening = watch(openOne(undefined, true))
+  await clock.advance(tlsUpPatienceMs - 1)
+  await turns()
+  assert.equal(opening.isSettled, false)
+  await clock.advance(1)
+  await turns()
+  assert.equal(opening.value?.channel, slow)
 })
 
 test('lanes that open together make one attempt at a port that refuses or is silent', async () => {
