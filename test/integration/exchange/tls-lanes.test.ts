@@ -128,6 +128,27 @@ test('a pull moves over to TLS when the handshakes are slow, and its libp2p lane
   assert.match(await client.metrics.render(), /tls_fallbacks_total 0/)
 })
 
+test(
+  'a control stream whose handshake was slow moves later, and the tracker hears again what is held',
+  limit,
+  async () => {
+    await using swarm = await startExchangeSwarm(2, 2 * MIB, { hosts: [ELSEWHERE] })
+    const [tracker, client] = pairOf(swarm.nodes)
+    await using _delay = await delayOf(tracker, 600)
+    const { digest } = swarm.blob.ref
+    client.exchange.setHoldings(() => [digest])
+    const link = await client.exchange.connect(peerRefOf(tracker), {})
+    await eventually(() => tracker.supply.announcements.length === 1)
+    link.follow(swarm.blob.ref, [], quiet).close()
+    await eventually(() => tracker.supply.announcements.length === 2)
+    const peer = client.node.peerId
+    assert.deepEqual(tracker.supply.departures, [peer])
+    assert.deepEqual(tracker.supply.announcements[1], { peer, digests: [digest], isHeld: true })
+    assert.deepEqual(client.exchange.links(), [link], 'the link is the same')
+    await pullAll(link, swarm)
+  },
+)
+
 test('a ban and a stop end the attempts that nobody waits for', limit, async () => {
   for (const end of ['ban', 'stop'] as const) {
     await using swarm = await startExchangeSwarm(2, 8 * MIB, { hosts: [ELSEWHERE] })
